@@ -1,0 +1,45 @@
+"""What every decoder is: one method, and a description that needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from instrument.frame import U8
+from instrument.latent.space import F32, LatentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSpec:
+    """What one must know of a model to play it.
+
+    `size` is (height, width) in pixels of a decoded picture. `sha256` identifies the weights:
+    it goes into every take and z-sequence. `snapshots` counts the training snapshots.
+    """
+
+    name: str
+    latent: LatentSpec
+    size: tuple[int, int]
+    sha256: str
+    snapshots: int = 1
+
+
+class Decoder(Protocol):
+    """A generator ready to be played.
+
+    Same input, same pixels; a batch of n equals n single calls to within one level.
+    """
+
+    @property
+    def spec(self) -> DecoderSpec:
+        """What this decoder is."""
+        ...
+
+    def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
+        """Pictures ``U8[n, h, w, 3]`` of ``z F32[n, *latent.shape]``, sRGB, top row first.
+
+        `parameters` maps addresses (``/model/snapshot``) to ``F32[n]`` in native units;
+        what is absent has its default. Raises ValueError on a z of another shape.
+        """
+        ...

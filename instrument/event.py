@@ -1,0 +1,97 @@
+"""Control events, and the one grammar of addresses.
+
+A knob, a key, a beat, a line of a script: each is an address, a value and a time.
+The address is the OSC address, the preset key, the learn target and the name in the take.
+This module knows no device and no parameter.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from instrument import InstrumentError
+
+_ADDRESS = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9_.+-]*)+")
+_LONGEST_ADDRESS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class ControlEvent:
+    """`value` arrived at `address` at `time`.
+
+    `time` is in seconds on the clock of whoever holds the event: performance time once the
+    performer has it, time since the start of the take in a file.
+    """
+
+    address: str
+    value: float
+    time: float
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is written like ``/spring/frequency``."""
+    return len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def event_to_line(event: ControlEvent) -> str:
+    """One line of ``events.jsonl``, every float in full. The reverse of `event_from_line`."""
+    return json.dumps({"time": event.time, "address": event.address, "value": event.value})
+
+
+def event_from_line(line: str) -> ControlEvent:
+    """Read one line of ``events.jsonl``. Raises ValueError with what is allowed."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("is not JSON") from error
+    if not isinstance(fields, dict) or set(fields) != {"time", "address", "value"}:
+        raise ValueError('must hold exactly "time", "address" and "value"')
+    address = fields["address"]
+    if not isinstance(address, str) or not is_address(address):
+        raise ValueError(f"address {str(address)[:60]!r} must look like /spring/frequency")
+    for key in ("time", "value"):
+        number = fields[key]
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise ValueError(f"{key} must be a number")
+        if not abs(number) <= 1e12:  # nan, infinities and integers too large for a float
+            raise ValueError(f"{key} must be a finite number below 1e12")
+    if fields["time"] < 0:
+        raise ValueError("time must be 0 or later")
+    return ControlEvent(address, float(fields["value"]), float(fields["time"]))
+
+
+def read_events(path: Path) -> list[ControlEvent]:
+    """All events of a script or a take's ``events.jsonl``, in order of time.
+
+    Raises InstrumentError naming file and line; events of the same time keep their order.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InstrumentError(f"{path}: no such script") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InstrumentError(f"{path}: cannot be read as text ({error})") from error
+    events = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            events.append(event_from_line(line))
+        except ValueError as error:
+            raise InstrumentError(f"{path}:{number}: {error}") from error
+    return sorted(events, key=lambda event: event.time)
+
+
+def write_events(path: Path, events: Iterable[ControlEvent]) -> None:
+    """Write ``events.jsonl``. The reverse of `read_events`."""
+    path.write_text("".join(event_to_line(event) + "\n" for event in events), encoding="utf-8")
+
+
+def is_finite(event: ControlEvent) -> bool:
+    """Whether value and time are numbers one can play."""
+    return math.isfinite(event.value) and math.isfinite(event.time)
