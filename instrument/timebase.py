@@ -84,9 +84,7 @@ class FrameRange:
 
     def __post_init__(self) -> None:
         if self.start < 0 or self.stop < self.start:
-            raise InstrumentError(
-                f"frame range {self.start}:{self.stop}: needs 0 <= start <= stop"
-            )
+            raise InstrumentError(f"frame range {self.start}:{self.stop}: needs 0 <= start <= stop")
 
     @classmethod
     def parse(cls, text: str, length: int) -> FrameRange:

@@ -189,7 +189,8 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
             f"of shape {list(z.shape)}"
         )
     parameters, addresses = _load_parameters(path, sidecar, fields)
-    model = fields.get("model") if isinstance(fields.get("model"), dict) else {}
+    model = fields.get("model")
+    model = model if isinstance(model, dict) else {}
     reference = ModelReference(str(model.get("name", "")), str(model.get("sha256", "")))
     seed = fields.get("seed") if type(fields.get("seed")) is int else None
     return ZSequence(
