@@ -1,0 +1,179 @@
+"""Geometry of the shell: angles, great circles, spherical means.
+
+Most of a Gaussian's mass in d dimensions lies near the sphere of radius sqrt(d), and that is
+where a generator was trained; a straight line between two places leaves it. Everything here works
+on ``F64[..., d]`` over the last axis and knows no time.
+
+Sums are ``np.sum``, never BLAS, so that the same numbers come out whatever the processor.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from instrument.latent.space import F64
+
+# Below this angle (rad) a great circle and its chord differ by less than float64 can tell.
+_NEARLY_EQUAL = 1e-6
+# Within this angle (rad) of opposite, the plane of the great circle is lost to rounding.
+_NEARLY_OPPOSITE = 1e-6
+
+
+def lerp(a: F64, b: F64, t: float | F64) -> F64:
+    """The straight line: a at t = 0, b at t = 1."""
+    weight = np.asarray(t, np.float64)[..., None]
+    return np.asarray((1.0 - weight) * a + weight * b)
+
+
+def length(a: F64) -> F64:
+    """Euclidean length over the last axis, ``F64[...]``."""
+    return np.asarray(np.sqrt(np.sum(np.square(a), axis=-1)))
+
+
+def direction(a: F64) -> F64:
+    """`a` at length 1. The zero vector, which has none, becomes the first axis."""
+    norm = length(a)[..., None]
+    unit = a / np.where(norm > 0.0, norm, 1.0)
+    if not (norm > 0.0).all():
+        first_axis = np.zeros(a.shape[-1])
+        first_axis[0] = 1.0
+        unit = np.where(norm > 0.0, unit, first_axis)
+    return unit
+
+
+def project(a: F64, radius: float) -> F64:
+    """`a` moved straight onto the shell of `radius`."""
+    return radius * direction(a)
+
+
+def angle(a: F64, b: F64) -> F64:
+    """The angle between a and b in radians, ``F64[...]``, exact near 0 and near pi.
+
+    Kahan's form 2·atan2(|u - v|, |u + v|) on unit vectors: acos of the dot product loses half
+    its digits at both ends.
+    """
+    u, v = direction(a), direction(b)
+    return np.asarray(2.0 * np.arctan2(length(u - v), length(u + v)))
+
+
+def slerp(a: F64, b: F64, t: float | F64) -> F64:
+    """The great circle from a (t = 0) to b (t = 1) at constant angular speed.
+
+    Shoemake 1985, with every edge case decided: nearly equal directions take the straight line
+    renormalised; nearly opposite ones turn in the plane of the coordinate axis furthest from a,
+    which is arbitrary but always the same; unequal lengths are interpolated in their logarithm;
+    a zero vector has no direction, so a pair with one takes the straight line; t outside [0, 1]
+    goes on along the circle. `t` is a number or broadcasts against the leading axes.
+    """
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    t = np.asarray(t, np.float64)[..., None]
+    norm_a, norm_b = length(a)[..., None], length(b)[..., None]
+    u, v = direction(a), direction(b)
+    turn = angle(u, v)[..., None]
+
+    across = v - np.sum(u * v, axis=-1, keepdims=True) * u
+    opposite = turn > math.pi - _NEARLY_OPPOSITE
+    if opposite.any():
+        across = np.where(opposite, _axis_across(u), across)
+    across = direction(across)
+    on_circle = np.cos(t * turn) * u + np.sin(t * turn) * across
+    on_circle = np.where(turn < _NEARLY_EQUAL, direction((1.0 - t) * u + t * v), on_circle)
+
+    both = (norm_a > 0.0) & (norm_b > 0.0)
+    log_norms = (1.0 - t) * np.log(np.where(both, norm_a, 1.0)) + t * np.log(
+        np.where(both, norm_b, 1.0)
+    )
+    # exp(log(x)) is off by a rounding: equal lengths, which is what a shell has, stay exact.
+    norm = np.where(norm_a == norm_b, norm_a, np.exp(log_norms))
+    return np.asarray(np.where(both, norm * on_circle, (1.0 - t) * a + t * b))
+
+
+def rotate(a: F64, towards: F64, radians: float) -> F64:
+    """`a` turned by `radians` in the plane of a and `towards`; its length stays.
+
+    Where `towards` is along a there is no such plane, and a is returned as it is.
+    """
+    norm = length(a)[..., None]
+    unit = direction(a)
+    across = towards - np.sum(towards * unit, axis=-1, keepdims=True) * unit
+    width = length(across)[..., None]
+    usable = width > 1e-12 * length(towards)[..., None]
+    across = across / np.where(usable, width, 1.0)
+    turned = math.cos(radians) * unit + math.sin(radians) * across
+    return np.asarray(np.where(usable, norm * turned, a))
+
+
+def _axis_across(unit: F64) -> F64:
+    """A direction across `unit`: the coordinate axis it uses least, freed of its share."""
+    axis = np.zeros_like(unit)
+    least = np.argmin(np.abs(unit), axis=-1)[..., None]
+    np.put_along_axis(axis, least, 1.0, axis=-1)
+    return np.asarray(axis - np.sum(axis * unit, axis=-1, keepdims=True) * unit)
+
+
+class SphericalMean:
+    """Weighted means of the same few points, again and again.
+
+    The Fréchet (Karcher) mean: the place whose summed squared angles to the points, times their
+    weights, is least. It stays on the shell, where a weighted sum of n unrelated points shrinks
+    to 1/sqrt(n) of the radius. Lengths are averaged in their logarithm.
+
+    The mean is a combination of the points, so the search (gradient steps along the exponential
+    map, Pennec 2006) runs in k coefficients through the k×k table of dot products, and the d
+    dimensions are touched once, at the end.
+    """
+
+    _TOLERANCE = 1e-7  # rad: float32 cannot tell it from the mean
+    _MOST_STEPS = 64
+
+    def __init__(self, points: F64) -> None:
+        """`points` ``F64[k, d]``; none may be zero."""
+        self._points = np.asarray(points, np.float64)
+        self._unit = direction(self._points)
+        self._log_lengths: list[float] = np.log(length(self._points)).tolist()
+        self._dots = np.sum(self._unit[:, None, :] * self._unit[None, :, :], axis=-1)
+
+    def __call__(self, weights: F64) -> F64:
+        """The mean ``F64[d]`` under `weights` ``F64[k]``, none below 0, with sum 1."""
+        heaviest = int(np.argmax(weights))
+        if weights[heaviest] >= 1.0:
+            return np.array(self._points[heaviest])
+        place = np.sum(self._search(weights, heaviest)[:, None] * self._unit, axis=0)
+        log_length = math.fsum(w * s for w, s in zip(weights, self._log_lengths, strict=True))
+        return project(place, math.exp(log_length))
+
+    def _search(self, weights: F64, heaviest: int) -> F64:
+        """Coefficients ``F64[k]`` of the unit mean."""
+        cosines = self._times_dots(weights)
+        square = float(np.sum(weights * cosines))
+        if square < 1e-12:  # the points cancel out, as opposite ones do: stay with the heaviest
+            here = np.zeros_like(weights)
+            here[heaviest] = 1.0
+            cosines = self._dots[heaviest]
+        else:
+            here, cosines = weights / math.sqrt(square), cosines / math.sqrt(square)
+        for _ in range(self._MOST_STEPS):
+            ratios = np.array([_angle_over_sine(c) for c in cosines.tolist()])
+            pulls = weights * ratios
+            # The curvature lies between the mean of theta·cot(theta) and 1; 2 / (their sum) is
+            # the step that shrinks the error most whichever it is, and nearly halves the steps.
+            along = float(np.sum(pulls * cosines))
+            step = 2.0 / (1.0 + max(0.0, along)) * (pulls - along * here)
+            step_cosines = self._times_dots(step)
+            size = math.sqrt(max(0.0, float(np.sum(step * step_cosines))))
+            if size < self._TOLERANCE:
+                break
+            stay, go = math.cos(size), math.sin(size) / size
+            here, cosines = stay * here + go * step, stay * cosines + go * step_cosines
+        return here
+
+    def _times_dots(self, coefficients: F64) -> F64:
+        return np.asarray(np.sum(self._dots * coefficients, axis=-1))
+
+
+def _angle_over_sine(cosine: float) -> float:
+    """theta / sin(theta) of the log map, by its limit 1 near 0 and bounded near pi."""
+    theta = math.acos(min(1.0, max(-1.0, cosine)))
+    return 1.0 if theta < 1e-7 else theta / max(math.sin(theta), 1e-3)

@@ -1,0 +1,69 @@
+"""Drift: smooth noise on the shell, a pure function of its phase.
+
+Seeded Gaussian places stand at the whole phases; between them runs a cubic B-spline, whose
+spectrum is sinc⁴: at a rate of r places a second, practically nothing is faster than r Hz.
+Nothing is remembered, so any phase can be asked for in any order.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from instrument.latent import geometry
+from instrument.latent.space import F64, LatentSpec
+
+_KEPT_PLACES = 64
+
+
+class Drift:
+    """Noise for one latent space and one seed."""
+
+    def __init__(self, spec: LatentSpec, seed: int) -> None:
+        self._shape = spec.shape
+        self._seed = seed
+        # Four neighbours serve every phase between them: made once, kept while they are near.
+        self._place = functools.lru_cache(maxsize=_KEPT_PLACES)(self._make_place)
+
+    def _make_place(self, index: int) -> F64:
+        # A counter-based generator: place `index` needs none of those before it.
+        source = np.random.Generator(np.random.Philox(key=[self._seed, index]))
+        return source.standard_normal(self._shape)
+
+    def at(self, phase: float) -> F64:
+        """The noise at `phase` ≥ 0, ``F64[shape]``: every number Gaussian with variance 1."""
+        whole = math.floor(phase)
+        t = phase - whole
+        u = 1.0 - t
+        weights = (
+            u * u * u,
+            3.0 * t * t * t - 6.0 * t * t + 4.0,
+            3.0 * u * u * u - 6.0 * u * u + 4.0,
+            t * t * t,
+        )
+        # The places are independent, so dividing by this keeps the variance at every phase.
+        scale = 1.0 / math.sqrt(math.fsum(w * w for w in weights))
+        noise = (scale * weights[0]) * self._place(whole)
+        for offset in (1, 2, 3):
+            noise += (scale * weights[offset]) * self._place(whole + offset)
+        return noise
+
+    def disturb(self, z: F64, strength: float, phase: float) -> F64:
+        """`z F64[shape]` turned by `strength` radians (RMS over phase) into the noise's direction.
+
+        The length of every row stays, so a place on the shell stays on it; the angle follows the
+        length of the noise (3 % about its mean at d = 512), which keeps the path smooth even
+        where the noise passes through nothing.
+        """
+        if strength == 0.0:
+            return z
+        noise = self.at(phase)
+        norm = geometry.length(z)[..., None]
+        unit = geometry.direction(z)
+        across = noise - np.sum(noise * unit, axis=-1, keepdims=True) * unit
+        width = geometry.length(across)[..., None]
+        turn = strength * width / math.sqrt(max(1, self._shape[-1] - 1))
+        away = np.sin(turn) / np.where(width > 0.0, width, 1.0)
+        return np.asarray(norm * (np.cos(turn) * unit + away * across))
