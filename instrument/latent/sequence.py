@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.event import is_address
 from instrument.latent.space import F32, LatentSpec
 from instrument.timebase import FrameRange, FrameRate
 
@@ -25,6 +27,9 @@ FORMAT = "z-sequence/1"
 DEFAULT_RATE = FrameRate(30)
 _SHELL_TOLERANCE = 0.05  # how far a mean length may lie from sqrt(d) and still count as a shell
 _FINITE_CHUNK = 4096  # rows looked at together, so that an hour of z stays on disk
+# All that numpy's header parser was seen to raise on hostile files.
+_BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
+               RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class ModelReference:
 
     name: str = ""
     sha256: str = ""
+
+
+UNKNOWN_MODEL = ModelReference()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +53,7 @@ class ZSequence:
     z: F32
     rate: FrameRate
     spec: LatentSpec
-    model: ModelReference = ModelReference()
+    model: ModelReference = UNKNOWN_MODEL
     parameters: F32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     addresses: tuple[str, ...] = ()
     seed: int | None = None
@@ -95,6 +103,8 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
     Raises InstrumentError naming the file when the disk says no.
     """
+    if not path.name:
+        raise InstrumentError(f"{path}: cannot be written (names no file)")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
@@ -106,7 +116,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise InstrumentError(f"{path}: cannot be written ({error.strerror})") from error
+        raise InstrumentError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def sidecar_of(path: Path) -> Path:
@@ -121,7 +131,7 @@ def parameters_of(path: Path) -> Path:
 
 def save_sequence(path: Path, sequence: ZSequence) -> None:
     """Write ``NAME.npy`` with its sidecar and parameters; the array last, so it is never alone."""
-    if path.suffix != ".npy":
+    if path.suffix != ".npy" or path.name.endswith(".params.npy"):
         raise InstrumentError(f"{path}: a z-sequence is named NAME.npy")
     if sequence.addresses:
         with write_atomically(parameters_of(path)) as file:
@@ -138,25 +148,49 @@ def load_array(path: Path) -> F32:
     Raises InstrumentError naming the file when it is no array of finite numbers.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            shape, fortran, dtype = _read_header(file)
+            offset, length = file.tell(), os.fstat(file.fileno()).st_size
+        if dtype.kind != "f":
+            raise InstrumentError(f"{path}: holds {dtype}, allowed are float32 and float64")
+        if not 1 <= len(shape) <= 3 or min(shape) < 1:
+            raise InstrumentError(f"{path}: shape {_brief(shape)} is no list of rows of numbers")
+        if math.prod(shape) * dtype.itemsize > length - offset:
+            raise InstrumentError(f"{path}: cut short, shape {_brief(shape)} needs more bytes")
+        array = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
     except FileNotFoundError:
         raise InstrumentError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
-        if "allow_pickle" in str(error):
-            reason = "holds Python objects, only numbers are opened"
-        raise InstrumentError(f"{path}: not a .npy array of numbers ({reason})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        kind = array.dtype if isinstance(array, np.ndarray) else "an archive"
-        raise InstrumentError(f"{path}: holds {kind}, allowed are float32 and float64")
-    if array.ndim < 1 or len(array) == 0:
-        raise InstrumentError(f"{path}: shape {array.shape} holds no row")
-    for start in range(0, len(array), _FINITE_CHUNK):
-        finite = np.isfinite(array[start : start + _FINITE_CHUNK])
+    except OSError as error:
+        raise InstrumentError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except _BAD_HEADER as error:
+        raise InstrumentError(f"{path}: not a .npy array of numbers") from error
+    single = array if dtype == np.float32 else _as_single(array)
+    for start in range(0, len(single), _FINITE_CHUNK):
+        finite = np.isfinite(single[start : start + _FINITE_CHUNK])
         if not finite.all():
             row = start + int(np.argwhere(~finite)[0][0])
             raise InstrumentError(f"{path}: row {row} is not finite (NaN or infinity)")
-    return array if array.dtype == np.float32 else array.astype(np.float32)
+    return single
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    # numpy's own loader multiplies the shape in 64 bits and guesses at pickles and archives
+    # before it looks at the type; the header alone says all there is to refuse.
+    readers = {(1, 0): np.lib.format.read_array_header_1_0,
+               (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
+    shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)
+    if any(type(n) is not int for n in shape):
+        raise ValueError("shape must be integers")
+    return shape, fortran, dtype
+
+
+def _as_single(array: np.ndarray[Any, Any]) -> F32:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        return array.astype(np.float32)
+
+
+def _brief(shape: tuple[int, ...]) -> str:
+    return str(list(shape[:4]))[:80]
 
 
 def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
@@ -165,13 +199,17 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
     Raises InstrumentError naming file and key for whatever does not fit together.
     """
     z = load_array(path)
+    if z.ndim not in (2, 3):
+        raise InstrumentError(
+            f"{path}: shape {list(z.shape)}, allowed is [frames, d] or [frames, layers, d]"
+        )
     sidecar = sidecar_of(path)
     if not sidecar.exists():
-        if z.ndim not in (2, 3):
-            raise InstrumentError(
-                f"{path}: shape {z.shape}, allowed is [frames, d] or [frames, layers, d]"
-            )
-        return ZSequence(z, rate or DEFAULT_RATE, _guess_spec(z), source=path.name)
+        try:
+            spec = _guess_spec(z)
+        except InstrumentError as error:
+            raise InstrumentError(f"{path}: {error}") from error
+        return ZSequence(z, rate or DEFAULT_RATE, spec, source=path.name)
     fields = _read_sidecar(sidecar)
     try:
         spec = LatentSpec.from_json(fields.get("latent"))
@@ -191,11 +229,16 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
     parameters, addresses = _load_parameters(path, sidecar, fields)
     model = fields.get("model")
     model = model if isinstance(model, dict) else {}
-    reference = ModelReference(str(model.get("name", "")), str(model.get("sha256", "")))
+    reference = ModelReference(_text(model.get("name")), _text(model.get("sha256")))
     seed = fields.get("seed") if type(fields.get("seed")) is int else None
     return ZSequence(
-        z, recorded, spec, reference, parameters, addresses, seed, str(fields.get("source", ""))
+        z, recorded, spec, reference, parameters, addresses, seed, _text(fields.get("source"))
     )
+
+
+def _text(value: Any) -> str:
+    """`value` as one printable line, empty where it is no text."""
+    return "".join(c for c in value if c.isprintable()) if isinstance(value, str) else ""
 
 
 def _guess_spec(z: F32) -> LatentSpec:
@@ -220,8 +263,12 @@ def _load_parameters(
     path: Path, sidecar: Path, fields: dict[str, Any]
 ) -> tuple[F32, tuple[str, ...]]:
     addresses = fields.get("parameters") or []
-    if not isinstance(addresses, list) or not all(isinstance(a, str) for a in addresses):
-        raise InstrumentError(f"{sidecar}: parameters: must be a list of addresses")
+    if not isinstance(addresses, list) or not all(
+        isinstance(a, str) and is_address(a) for a in addresses
+    ):
+        raise InstrumentError(f"{sidecar}: parameters: must be a list like /spring/frequency")
+    if len(set(addresses)) < len(addresses):
+        raise InstrumentError(f"{sidecar}: parameters: the same address stands there twice")
     if not addresses:
         return np.zeros((0, 0), np.float32), ()
     parameters = load_array(parameters_of(path))

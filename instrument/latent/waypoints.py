@@ -1,0 +1,218 @@
+"""Waypoints: places in latent space worth a name, and the banks they are kept in.
+
+A bank is ``NAME.toml`` (who they are), ``NAME.npy`` (where they are, row i for waypoint i) and,
+beside them, the folder ``NAME/`` with a picture ``<waypoint>.png`` of each.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from instrument import InstrumentError
+from instrument.document import parse_toml, read_text
+from instrument.frame import U8
+from instrument.latent import geometry
+from instrument.latent.sequence import (
+    UNKNOWN_MODEL,
+    ModelReference,
+    load_array,
+    write_atomically,
+)
+from instrument.latent.space import F32, LatentSpec
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,63}")  # one segment of an address, never a number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waypoint:
+    """`z F32[shape]` under a name; `snapshot` is the training snapshot it wants, if any."""
+
+    name: str
+    z: F32
+    snapshot: float | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InstrumentError(
+                f"waypoint name {self.name!r}: a letter, then letters, digits and _ . + -"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WaypointBank:
+    """Waypoints of one latent space, in order: number N counts from 1.
+
+    `pictures` maps names to ``U8[h, w, 3]``, for those that have one.
+    """
+
+    name: str
+    spec: LatentSpec
+    waypoints: tuple[Waypoint, ...]
+    model: ModelReference = UNKNOWN_MODEL
+    pictures: Mapping[str, U8] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.waypoints:
+            raise InstrumentError(f"bank {self.name!r} holds no waypoint")
+        names = [waypoint.name for waypoint in self.waypoints]
+        for name in names:
+            if names.count(name) > 1:
+                raise InstrumentError(f"bank {self.name!r} holds {name!r} twice")
+        for waypoint in self.waypoints:
+            if waypoint.z.shape != self.spec.shape:
+                raise InstrumentError(
+                    f"bank {self.name!r}: {waypoint.name} has shape {list(waypoint.z.shape)}, "
+                    f"not {list(self.spec.shape)}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.waypoints)
+
+    def __iter__(self) -> Iterator[Waypoint]:
+        return iter(self.waypoints)
+
+    def __getitem__(self, name: str) -> Waypoint:
+        return self.waypoints[self.index(name)]
+
+    def index(self, name: str) -> int:
+        """Where the waypoint `name` stands, from 0. A number given as text counts from 1."""
+        for index, waypoint in enumerate(self.waypoints):
+            if name in (waypoint.name, str(index + 1)):
+                return index
+        names = ", ".join(waypoint.name for waypoint in self.waypoints)
+        raise InstrumentError(f"bank {self.name!r} has no waypoint {name!r}, only {names}")
+
+    def nearest(self, z: F32) -> Waypoint:
+        """The waypoint at the smallest angle from `z F32[shape]` (the mean over layers)."""
+        angles = [
+            float(np.mean(geometry.angle(w.z.astype(np.float64), z.astype(np.float64))))
+            for w in self
+        ]
+        return self.waypoints[int(np.argmin(angles))]
+
+
+class _WaypointFields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    name: str
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    snapshot: float | None = None
+
+
+class _LatentFields(msgspec.Struct, forbid_unknown_fields=True):
+    shape: tuple[int, ...]
+    space: Literal["z", "w"] = "z"
+    radius: float | None = None
+
+
+class _ModelFields(msgspec.Struct, forbid_unknown_fields=True):
+    name: str = ""
+    sha256: str = ""
+
+
+class _BankFields(msgspec.Struct, forbid_unknown_fields=True):
+    format: Literal["bank/1"]
+    latent: _LatentFields
+    waypoint: tuple[_WaypointFields, ...]
+    model: _ModelFields = msgspec.field(default_factory=_ModelFields)
+
+
+def load_bank(path: Path) -> WaypointBank:
+    """The bank at ``NAME.toml``. Raises InstrumentError naming file, line and key."""
+    z = load_array(path.with_suffix(".npy"))
+    return _assemble(read_text(path), z, path.stem, str(path), _load_pictures(path))
+
+
+def bank_to_bytes(bank: WaypointBank) -> tuple[bytes, bytes]:
+    """(TOML, .npy) of a bank without its pictures: what a take carries along."""
+    array = io.BytesIO()
+    np.save(array, np.stack([waypoint.z for waypoint in bank]).astype(np.float32))
+    return _to_toml(bank).encode(), array.getvalue()
+
+
+def bank_from_bytes(toml: bytes, array: bytes, name: str) -> WaypointBank:
+    """The reverse of `bank_to_bytes`."""
+    try:
+        z = np.load(io.BytesIO(array), allow_pickle=False)
+        text = toml.decode()
+    except (ValueError, OSError, EOFError) as error:
+        raise InstrumentError(f"{name}: the bank in it is damaged ({error})") from error
+    return _assemble(text, z, name, name, {})
+
+
+def save_bank(path: Path, bank: WaypointBank) -> None:
+    """Write ``NAME.toml``, ``NAME.npy`` and the pictures. The reverse of `load_bank`."""
+    toml, array = bank_to_bytes(bank)
+    folder = path.with_suffix("")
+    if bank.pictures:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, pixels in bank.pictures.items():
+        with write_atomically(folder / f"{name}.png") as file:
+            Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    for target, content in ((path.with_suffix(".npy"), array), (path, toml)):
+        with write_atomically(target) as file:
+            file.write(content)
+
+
+def _assemble(text: str, z: F32, name: str, where: str, pictures: Mapping[str, U8]) -> WaypointBank:
+    fields = parse_toml(text, _BankFields, where)
+    try:
+        spec = LatentSpec(fields.latent.shape, fields.latent.space, fields.latent.radius)
+        if z.shape != (len(fields.waypoint), *spec.shape):
+            raise InstrumentError(
+                f"{len(fields.waypoint)} waypoints of {spec}, but the array beside it has "
+                f"shape {list(z.shape)}"
+            )
+        waypoints = tuple(
+            Waypoint(w.name, np.array(row, np.float32), w.snapshot, w.tags, w.note)
+            for w, row in zip(fields.waypoint, z, strict=True)
+        )
+        reference = ModelReference(fields.model.name, fields.model.sha256)
+        return WaypointBank(name, spec, waypoints, reference, pictures)
+    except InstrumentError as error:
+        raise InstrumentError(f"{where}: {error}") from error
+
+
+def _load_pictures(path: Path) -> dict[str, U8]:
+    pictures: dict[str, U8] = {}
+    for file in sorted(path.with_suffix("").glob("*.png")):
+        try:
+            with Image.open(file) as image:
+                pictures[file.stem] = np.asarray(image.convert("RGB"))
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise InstrumentError(f"{file}: not a readable picture ({error})") from error
+    return pictures
+
+
+def _to_toml(bank: WaypointBank) -> str:
+    radius = "" if bank.spec.radius is None else f", radius = {bank.spec.radius!r}"
+    lines = [
+        'format = "bank/1"',
+        f"latent = {{ shape = {list(bank.spec.shape)}, space = {_text(bank.spec.space)}{radius} }}",
+        f"model = {{ name = {_text(bank.model.name)}, sha256 = {_text(bank.model.sha256)} }}",
+    ]
+    for waypoint in bank:
+        lines += ["", "[[waypoint]]", f"name = {_text(waypoint.name)}"]
+        if waypoint.tags:
+            lines.append(f"tags = [{', '.join(map(_text, waypoint.tags))}]")
+        if waypoint.note:
+            lines.append(f"note = {_text(waypoint.note)}")
+        if waypoint.snapshot is not None:
+            lines.append(f"snapshot = {waypoint.snapshot!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: Any) -> str:
+    # A JSON string is a TOML basic string, as long as nothing is written as surrogate pairs.
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,156 @@
+"""Parameters: one tree, one address each.
+
+``/spring/frequency`` is the OSC address, the preset key, the learn target and the name in the
+take. A parameter's own address takes 0..1, along its curve; ``/raw`` + address takes its unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.latent.space import F64
+
+Curve = Literal["linear", "exponential", "switch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value one can steer: `low` to `high` in `unit`.
+
+    `curve` says how 0..1 spreads over the range: ``linear``; ``exponential`` (equal steps are
+    equal ratios, so `low` is above 0); ``switch`` (off below one half, on from there).
+    """
+
+    address: str
+    low: float
+    high: float
+    default: float
+    unit: str = ""
+    curve: Curve = "linear"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not self.low <= self.default <= self.high:
+            raise InstrumentError(f"{self.address}: needs low <= default <= high, low < high")
+        if self.curve == "exponential" and self.low <= 0.0:
+            raise InstrumentError(f"{self.address}: an exponential range starts above 0")
+
+    def map(self, position: float) -> float:
+        """0..1 → native units. What lies outside is clamped. The reverse of `unmap`."""
+        position = min(max(position, 0.0), 1.0)
+        if self.curve == "switch":
+            return self.high if position >= 0.5 else self.low
+        if self.curve == "exponential":
+            return self.clamp(self.low * (self.high / self.low) ** position)
+        return self.clamp(self.low + (self.high - self.low) * position)
+
+    def unmap(self, value: float) -> float:
+        """Native units → 0..1. The reverse of `map`."""
+        value = self.clamp(value)
+        if self.curve == "exponential":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def clamp(self, value: float) -> float:
+        """`value` within the range."""
+        return min(max(value, self.low), self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An address that does something once, or while it is held."""
+
+    address: str
+    does: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ParameterSpace:
+    """All parameters and triggers, each found by its address. Columns of a take keep this order."""
+
+    parameters: tuple[Parameter, ...]
+    triggers: tuple[Trigger, ...] = ()
+    _index: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        addresses = [p.address for p in self.parameters] + [t.address for t in self.triggers]
+        for address in addresses:
+            if addresses.count(address) > 1:
+                raise InstrumentError(f"{address} is declared twice")
+        object.__setattr__(self, "_index", {p.address: i for i, p in enumerate(self.parameters)})
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._index
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The parameters' addresses, in order."""
+        return tuple(parameter.address for parameter in self.parameters)
+
+    def index(self, address: str) -> int:
+        """The column of the parameter at `address`."""
+        try:
+            return self._index[address]
+        except KeyError:
+            raise InstrumentError(
+                f"no parameter {address!r}, allowed are {', '.join(self.addresses)}"
+            ) from None
+
+    def find(self, address: str) -> int | None:
+        """The column of the parameter at `address`, or None."""
+        return self._index.get(address)
+
+    def defaults(self) -> F64:
+        """Every parameter's default in native units, ``F64[P]``."""
+        return np.array([parameter.default for parameter in self.parameters])
+
+
+def instrument_parameters(snapshots: int = 1) -> tuple[Parameter, ...]:
+    """What every performance has; `snapshots` is how many training snapshots the model has."""
+    newest = float(max(snapshots - 1, 1))
+    return (
+        Parameter("/spring/frequency", 0.01, 30.0, 0.25, "Hz", "exponential"),
+        Parameter("/spring/damping_ratio", 0.05, 5.0, 0.8, "", "exponential"),
+        Parameter("/glide/seconds", 0.02, 600.0, 2.0, "s", "exponential"),
+        Parameter("/glide/beats", 0.0625, 256.0, 4.0, "beats", "exponential"),
+        Parameter("/tempo/bpm", 40.0, 240.0, 120.0, "bpm"),
+        Parameter("/pad/x", 0.0, 1.0, 0.5),
+        Parameter("/pad/y", 0.0, 1.0, 0.5),
+        Parameter("/noise/strength", 0.0, 90.0, 0.0, "degrees"),
+        Parameter("/noise/rate", 0.01, 20.0, 0.2, "Hz", "exponential"),
+        Parameter("/flick/strength", 0.0, 720.0, 90.0, "degrees/s"),
+        Parameter("/model/snapshot", 0.0, newest, newest if snapshots > 1 else 0.0),
+        Parameter("/model/truncation", 0.0, 1.0, 1.0),
+        Parameter("/model/mix", 0.0, 1.0, 0.0),
+        Parameter("/master/gain", 0.0, 1.0, 1.0),
+        Parameter("/display/freeze", 0.0, 1.0, 0.0, "", "switch"),
+        Parameter("/display/blackout", 0.0, 1.0, 0.0),
+    )
+
+
+def instrument_triggers(waypoints: tuple[str, ...]) -> tuple[Trigger, ...]:
+    """What every performance can do; `waypoints` are the names of its bank."""
+    numbered = (Trigger(f"/waypoint/{i + 1}/go", f"glide to {n}") for i, n in enumerate(waypoints))
+    named = (Trigger(f"/waypoint/{n}/go", f"glide to {n}") for n in waypoints)
+    return (
+        *numbered,
+        *named,
+        Trigger("/performance/home", "glide to the home waypoint"),
+        Trigger("/performance/hold", "stay where z is now; 0 goes on"),
+        Trigger("/performance/flick", "push z on along its way"),
+        Trigger("/performance/panic", "noise off, fades open, glide home"),
+        Trigger("/score/play", "play the preset's cues from the start; 0 stops"),
+        Trigger("/take/record", "start a take; 0 stops"),
+        Trigger("/display/fullscreen", "fill the screen, or leave it"),
+    )

@@ -1,0 +1,40 @@
+"""Scores: cues at fixed times, counted from the moment the score is played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from instrument import InstrumentError
+from instrument.event import is_address
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """`value` at `address`, `at` seconds after the score begins."""
+
+    at: float
+    address: str
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.at < 1e6:
+            raise InstrumentError(f"cue at {self.at}: must be 0 or more seconds")
+        if not is_address(self.address):
+            raise InstrumentError(f"cue address {self.address!r}: must look like /waypoint/2/go")
+        if self.address == "/score/play":
+            raise InstrumentError("cue /score/play: a score cannot play itself")
+        if not abs(self.value) <= 1e12:
+            raise InstrumentError(f"cue value {self.value}: must be a finite number")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Cues in order of time; those of one time keep the order they were written in."""
+
+    cues: tuple[Cue, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cues", tuple(sorted(self.cues, key=lambda cue: cue.at)))
+
+    def __len__(self) -> int:
+        return len(self.cues)
