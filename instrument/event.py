@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,8 +40,12 @@ def is_address(text: str) -> bool:
 
 
 def event_to_line(event: ControlEvent) -> str:
-    """One line of ``events.jsonl``, every float in full. The reverse of `event_from_line`."""
-    return json.dumps({"time": event.time, "address": event.address, "value": event.value})
+    """One line of ``events.jsonl``, every float in full. The reverse of `event_from_line`.
+
+    Raises ValueError on NaN and infinities, which no line can hold (see `is_finite`).
+    """
+    fields = {"time": float(event.time), "address": event.address, "value": float(event.value)}
+    return json.dumps(fields, allow_nan=False)
 
 
 def event_from_line(line: str) -> ControlEvent:
@@ -71,13 +76,13 @@ def read_events(path: Path) -> list[ControlEvent]:
     Raises InstrumentError naming file and line; events of the same time keep their order.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark first
     except FileNotFoundError:
         raise InstrumentError(f"{path}: no such script") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InstrumentError(f"{path}: cannot be read as text ({error})") from error
     events = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -88,8 +93,20 @@ def read_events(path: Path) -> list[ControlEvent]:
 
 
 def write_events(path: Path, events: Iterable[ControlEvent]) -> None:
-    """Write ``events.jsonl``. The reverse of `read_events`."""
-    path.write_text("".join(event_to_line(event) + "\n" for event in events), encoding="utf-8")
+    """Write ``events.jsonl``, whole or not at all. The reverse of `read_events`.
+
+    Raises InstrumentError naming the file when the disk says no.
+    """
+    text = "".join(event_to_line(event) + "\n" for event in events)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise InstrumentError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def is_finite(event: ControlEvent) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 U8 = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One decoded picture.
 

@@ -6,6 +6,7 @@ This module knows nothing of pictures, events or devices.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -15,9 +16,10 @@ from typing import Protocol
 
 from instrument import InstrumentError
 
-# What people type for the NTSC family, which is never what they mean exactly.
-_NTSC = {"23.976": (24000, 1001), "23.98": (24000, 1001), "29.97": (30000, 1001),
-         "59.94": (60000, 1001), "119.88": (120000, 1001)}  # fmt: skip
+# Decimals people type for the NTSC family (23.976, 23.98, 29.970) never mean what they say.
+_NTSC = tuple(Fraction(nominal * 1000, 1001) for nominal in (24, 30, 48, 60, 120))
+_NTSC_TOLERANCE = Fraction(1, 200)  # 23.98 is out by 0.004
+_LARGEST = 10**9 - 1  # of the two integers: what `parse` reads back and containers can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class FrameRate:
         if self.num <= 0 or self.den <= 0:
             raise InstrumentError(f"frame rate {self.num}/{self.den}: must be above 0")
         exact = Fraction(self.num, self.den)
+        if max(exact.numerator, exact.denominator) > _LARGEST:
+            raise InstrumentError(f"frame rate: write it with two integers up to {_LARGEST}")
         object.__setattr__(self, "num", exact.numerator)
         object.__setattr__(self, "den", exact.denominator)
 
@@ -38,14 +42,14 @@ class FrameRate:
     def parse(cls, text: str) -> FrameRate:
         """Read ``"60"``, ``"30000/1001"``, ``"29.97"`` or ``"12.5"``. The reverse of ``str``."""
         text = text.strip()
-        if text in _NTSC:
-            return cls(*_NTSC[text])
-        if not re.fullmatch(r"\d{1,9}(/\d{1,9}|\.\d{1,6})?", text):
-            raise InstrumentError(f"frame rate {text!r}: write it as 60, 30000/1001 or 29.97")
+        if not re.fullmatch(r"[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?", text):
+            raise InstrumentError(f"frame rate {text[:40]!r}: write it as 60, 30000/1001 or 29.97")
         num, _, den = text.partition("/")
         if den and int(den) == 0:
             raise InstrumentError(f"frame rate {text!r}: the number under the line is 0")
         exact = Fraction(num) / int(den or 1)
+        if "." in text:
+            exact = next((r for r in _NTSC if abs(r - exact) < _NTSC_TOLERANCE), exact)
         return cls(exact.numerator, exact.denominator)
 
     def __str__(self) -> str:
@@ -61,8 +65,8 @@ class FrameRate:
         return frame * self.den / self.num
 
     def frames_in(self, seconds: float) -> int:
-        """How many frames `seconds` hold: S·N to the nearest, so that 2.5 s at 30 are 75."""
-        return round(Fraction(seconds) * self.num / self.den)
+        """How many frames `seconds` hold: S·N to the nearest (a half counts as a whole frame)."""
+        return math.floor(Fraction(seconds) * self.num / self.den + Fraction(1, 2))
 
     def last_frame_at(self, seconds: float) -> int:
         """The newest frame whose time is not after `seconds` (-1 before frame 0)."""
@@ -89,9 +93,9 @@ class FrameRange:
     @classmethod
     def parse(cls, text: str, length: int) -> FrameRange:
         """Read ``"A:B"``, ``"A:"`` or ``":B"`` within a sequence of `length` frames."""
-        match = re.fullmatch(r"(\d*):(\d*)", text.strip())
+        match = re.fullmatch(r"([0-9]{0,12}):([0-9]{0,12})", text.strip())
         if not match:
-            raise InstrumentError(f"frame range {text!r}: write it as A:B, A: or :B")
+            raise InstrumentError(f"frame range {text[:40]!r}: write it as A:B, A: or :B")
         start, stop = int(match[1] or 0), int(match[2] or length)
         if stop > length or start >= stop:
             raise InstrumentError(
@@ -107,7 +111,7 @@ class FrameRange:
 
 
 def timecode(frame: int, rate: FrameRate) -> str:
-    """``HH:MM:SS:FF`` without drop frames: frames are counted at the nominal (rounded) rate."""
+    """``HH:MM:SS:FF`` without drop frames, counted at the nominal rate (the next whole number)."""
     nominal = -(-rate.num // rate.den)
     seconds, frames = divmod(frame, nominal)
     minutes, seconds = divmod(seconds, 60)
