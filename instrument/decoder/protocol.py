@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from instrument import InstrumentError
 from instrument.frame import U8
 from instrument.latent.space import F32, LatentSpec
+
+
+class DecodeError(InstrumentError):
+    """A z that gives no picture: what came out holds values that are no numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Decoder(Protocol):
         """Pictures ``U8[n, h, w, 3]`` of ``z F32[n, *latent.shape]``, sRGB, top row first.
 
         `parameters` maps addresses (``/model/snapshot``) to ``F32[n]`` in native units;
-        what is absent has its default. Raises ValueError on a z of another shape.
+        what is absent has its default. Raises ValueError on a z of another shape and
+        DecodeError rather than hand out garbage.
         """
         ...

@@ -1,0 +1,172 @@
+"""Models on disk: which there are, and what one must know of each before it is opened.
+
+A model is a folder with a ``manifest.json`` (and, for trained networks, its weights). This
+module reads and checks manifests. It knows no torch, so the stage may ask it anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from instrument import InstrumentError
+from instrument.decoder.protocol import DecoderSpec
+from instrument.latent.space import LatentSpec
+from instrument.resources import bundled
+
+MANIFEST = "manifest.json"
+_LARGEST_MANIFEST = 1 << 20  # bytes
+
+_Pixels = Annotated[int, msgspec.Meta(ge=8, le=8192)]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class _Latent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    shape: list[int]
+    space: Literal["z", "w"] = "z"
+    radius: float | None = None
+
+
+class Details(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every manifest says. The subclasses add the keys of one architecture."""
+
+    format: Literal["model/1"]
+    name: _Name
+    architecture: str
+    latent: _Latent
+    size: tuple[_Pixels, _Pixels]
+    licence: str
+    note: str = ""
+
+
+class ProceduralDetails(Details, frozen=True, kw_only=True):
+    """A network whose weights come from `seed`: there is nothing to download."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+
+
+class TestcardDetails(Details, frozen=True, kw_only=True):
+    """The test double: `delay` seconds a picture; `fail` says what a z below 0 does."""
+
+    delay: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    fail: Literal["never", "open", "decode", "hang", "exit"] = "never"
+
+
+_DETAILS: dict[str, type[Details]] = {
+    "procedural": ProceduralDetails,
+    "testcard": TestcardDetails,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelManifest:
+    """A model that was found and whose manifest holds together.
+
+    `sha256` identifies the weights. For seeded weights it is that of the canonical manifest
+    (sorted keys, no blanks), so that layout and line ends do not matter.
+    `dataclasses.replace(manifest, size=...)` asks a procedural model for larger pictures.
+    """
+
+    folder: Path
+    name: str
+    architecture: str
+    latent: LatentSpec
+    size: tuple[int, int]
+    licence: str
+    sha256: str
+    details: Details
+
+    @property
+    def spec(self) -> DecoderSpec:
+        """What one must know to play it; torch is not asked."""
+        return DecoderSpec(self.name, self.latent, self.size, self.sha256)
+
+
+def bundled_models() -> tuple[str, ...]:
+    """The names of the models the instrument brings along."""
+    folder = bundled("presets") / "models"
+    return tuple(sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")))
+
+
+def find_model(name_or_path: str | Path) -> ModelManifest:
+    """The bundled model of that name, or the model in that folder (or of that manifest).
+
+    A bare name means a bundled model first; write ``./name`` for a folder of the same name.
+    Raises InstrumentError naming what there is.
+    """
+    text = str(name_or_path)
+    if isinstance(name_or_path, str) and text in bundled_models():
+        return read_manifest(bundled("presets") / "models" / text)
+    path = Path(name_or_path).expanduser()
+    if path.name == MANIFEST and path.is_file():
+        path = path.parent
+    if not path.is_dir():
+        names = ", ".join(bundled_models())
+        raise InstrumentError(f"model {text!r}: no such folder; bundled models: {names}")
+    return read_manifest(path)
+
+
+def read_manifest(folder: Path) -> ModelManifest:
+    """Read and check ``manifest.json`` in `folder`.
+
+    Raises InstrumentError naming file, key and what is allowed.
+    """
+    path = folder / MANIFEST
+    fields = _read_object(path)
+    details = _check(path, fields)
+    try:
+        latent = LatentSpec(
+            tuple(details.latent.shape), details.latent.space, details.latent.radius
+        )
+    except InstrumentError as error:
+        raise InstrumentError(f"{path}: {error}") from error
+    if isinstance(details, ProceduralDetails) and len(latent.shape) != 1:
+        raise InstrumentError(f"{path}: latent.shape: a procedural model takes one integer")
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return ModelManifest(
+        folder=folder.resolve(),
+        name=details.name,
+        architecture=details.architecture,
+        latent=latent,
+        size=details.size,
+        licence=details.licence,
+        sha256=hashlib.sha256(canonical.encode()).hexdigest(),
+        details=details,
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_MANIFEST + 1)
+    except FileNotFoundError:
+        raise InstrumentError(f"{path}: missing; a model is a folder with {MANIFEST}") from None
+    except OSError as error:
+        raise InstrumentError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(raw) > _LARGEST_MANIFEST:
+        raise InstrumentError(f"{path}: larger than {_LARGEST_MANIFEST} bytes")
+    try:
+        fields = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InstrumentError(f"{path}: is not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise InstrumentError(f"{path}: must be a JSON object")
+    return fields
+
+
+def _check(path: Path, fields: dict[str, Any]) -> Details:
+    architecture = fields.get("architecture")
+    kind = _DETAILS.get(architecture) if isinstance(architecture, str) else None
+    if kind is None:
+        allowed = ", ".join(_DETAILS)
+        raise InstrumentError(f"{path}: architecture {architecture!r}: must be one of {allowed}")
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        keys = ", ".join(kind.__struct_fields__)
+        raise InstrumentError(f"{path}: {error} (keys of {architecture}: {keys})") from error

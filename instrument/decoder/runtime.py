@@ -1,0 +1,35 @@
+"""Opens models: the table of architectures, and on which device they run.
+
+Every architecture is one module with ``open_model(manifest, device, threads) -> Decoder``,
+imported only when asked for. This module itself imports no torch, so that what needs none
+(the test double) starts in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from instrument import InstrumentError
+from instrument.decoder.models import ModelManifest
+from instrument.decoder.protocol import Decoder
+
+_ARCHITECTURES = {
+    "procedural": "instrument.decoder.procedural",
+    "testcard": "instrument.decoder.testcard",
+}
+
+
+def open_decoder(manifest: ModelManifest, device: str = "auto", threads: int = 1) -> Decoder:
+    """A decoder ready to be played.
+
+    `device` is ``auto`` (cuda, else mps, else cpu), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    `threads` is how many CPU threads torch may use in this whole process. One is the default
+    because OpenMP threads wait by spinning: two of them on a busy machine decode twenty times
+    slower than one, unless ``OMP_WAIT_POLICY=passive`` was set before torch was imported.
+    Raises InstrumentError when model, device or threads cannot be had.
+    """
+    if threads < 1:
+        raise InstrumentError(f"decoder threads {threads}: must be 1 or more")
+    module = importlib.import_module(_ARCHITECTURES[manifest.architecture])
+    return cast(Decoder, module.open_model(manifest, device, threads))
