@@ -18,6 +18,7 @@ BindingCurve = Literal["linear", "slow", "fast"]
 
 _EXPONENTS = {"linear": 1.0, "slow": 2.0, "fast": 0.5}
 _PICKUP_REACH = 1.0 / 64.0  # a control this near has met the value: two steps of a 7-bit knob
+_SAME = 1e-9  # positions that differ by less went to native units and back
 _LONGEST_SMOOTHING = 60.0  # s
 
 
@@ -58,7 +59,7 @@ class Binding:
 
     def map(self, value: float) -> float:
         """A control's 0..1 → the target's position. The reverse of `unmap`."""
-        shaped = min(max(value, 0.0), 1.0) ** _EXPONENTS[self.curve]
+        shaped: float = min(max(value, 0.0), 1.0) ** _EXPONENTS[self.curve]
         return self.low + (self.high - self.low) * shaped
 
     def unmap(self, position: float) -> float:
@@ -101,7 +102,7 @@ def is_press(touch: Touch | None, value: float) -> bool:
 
 
 def _picked_up(binding: Binding, touch: Touch | None, value: float, current: float) -> bool:
-    if touch is not None and touch.position == current:
+    if touch is not None and touch.position is not None and abs(touch.position - current) < _SAME:
         return True  # nobody else has moved the target since this control did
     here = binding.unmap(current)
     if abs(value - here) <= _PICKUP_REACH:

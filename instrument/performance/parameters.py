@@ -116,8 +116,17 @@ class ParameterSpace:
         return np.array([parameter.default for parameter in self.parameters])
 
 
-def instrument_parameters(snapshots: int = 1) -> tuple[Parameter, ...]:
-    """What every performance has; `snapshots` is how many training snapshots the model has."""
+PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
+
+
+def instrument_parameters(snapshots: int = 1, pad_axes: int = 2) -> tuple[Parameter, ...]:
+    """What every performance has.
+
+    `snapshots` is how many training snapshots the model has, `pad_axes` how many the pad has.
+    """
+    if pad_axes > len(PAD_AXES):
+        raise InstrumentError(f"pad: {pad_axes} axes, allowed are up to {len(PAD_AXES)}")
+    axes = (Parameter(f"/pad/{axis}", 0.0, 1.0, 0.5) for axis in PAD_AXES[:pad_axes])
     newest = float(max(snapshots - 1, 1))
     return (
         Parameter("/spring/frequency", 0.01, 30.0, 0.25, "Hz", "exponential"),
@@ -125,8 +134,7 @@ def instrument_parameters(snapshots: int = 1) -> tuple[Parameter, ...]:
         Parameter("/glide/seconds", 0.02, 600.0, 2.0, "s", "exponential"),
         Parameter("/glide/beats", 0.0625, 256.0, 4.0, "beats", "exponential"),
         Parameter("/tempo/bpm", 40.0, 240.0, 120.0, "bpm"),
-        Parameter("/pad/x", 0.0, 1.0, 0.5),
-        Parameter("/pad/y", 0.0, 1.0, 0.5),
+        *axes,
         Parameter("/noise/strength", 0.0, 90.0, 0.0, "degrees"),
         Parameter("/noise/rate", 0.01, 20.0, 0.2, "Hz", "exponential"),
         Parameter("/flick/strength", 0.0, 720.0, 90.0, "degrees/s"),

@@ -1,0 +1,136 @@
+"""The flight: how z moves between two events, read from its anchor.
+
+Position and velocity live in the flat space; the shell is an output map, applied when z is read.
+Projecting inside the state would make two half-steps differ from one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from instrument.latent import geometry
+from instrument.latent.space import F64, LatentSpec
+from instrument.latent.spring import Spring, SpringState, position_after, step
+
+_OPPOSITE = math.radians(160.0)  # beyond this a straight flight would graze the origin
+_BOW = 0.5  # how far such a flight swings aside, as a share of ω·radius
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """`motion` held at `anchor` seconds; from there `spring` pulls towards `target F64[shape]`.
+
+    The drift's phase was `drift_phase` at the anchor and grows by `drift_rate` a second.
+    """
+
+    anchor: float
+    motion: SpringState
+    target: F64
+    spring: Spring
+    drift_rate: float
+    drift_phase: float = 0.0
+
+    def position(self, time: float) -> F64:
+        """The flat position ``F64[shape]`` at `time` ≥ anchor."""
+        if time == self.anchor:
+            return self.motion.position
+        return position_after(self.motion, self.target, self.spring, time - self.anchor)
+
+    def phase(self, time: float) -> float:
+        """The drift's phase at `time`."""
+        return self.drift_phase + self.drift_rate * (time - self.anchor)
+
+    def anchored(self, time: float) -> Flight:
+        """The same flight, read from `time` on."""
+        if time == self.anchor:
+            return self
+        motion = step(self.motion, self.target, self.spring, time - self.anchor)
+        return replace(self, anchor=time, motion=motion, drift_phase=self.phase(time))
+
+    def pushed(self, velocity: F64) -> Flight:
+        """With `velocity` ``F64[shape]`` per second added at the anchor."""
+        motion = SpringState(self.motion.position, self.motion.velocity + velocity)
+        return replace(self, motion=motion)
+
+    def on_shell(self, time: float, radius: float | None) -> F64:
+        """The position at `time` as a model wants it: on the shell, where there is one."""
+        position = self.position(time)
+        if radius is None:
+            return position
+        norm = geometry.length(position)[..., None]
+        # At the origin there is no direction: look where the flight is going.
+        return geometry.project(np.where(norm > 1e-6 * radius, position, self.target), radius)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, every float in full. The reverse of `flight_from_json`."""
+        return {
+            "anchor": self.anchor,
+            "position": self.motion.position.ravel().tolist(),
+            "velocity": self.motion.velocity.ravel().tolist(),
+            "target": self.target.ravel().tolist(),
+            "spring": [self.spring.frequency, self.spring.damping_ratio],
+            "drift_rate": self.drift_rate,
+            "drift_phase": self.drift_phase,
+        }
+
+
+def flight_from_json(fields: Any, spec: LatentSpec) -> Flight:
+    """Read what `Flight.to_json` wrote. Raises KeyError, TypeError or ValueError."""
+    motion = SpringState(place_from(fields["position"], spec), place_from(fields["velocity"], spec))
+    return Flight(
+        float(fields["anchor"]),
+        motion,
+        place_from(fields["target"], spec),
+        Spring(*map(float, fields["spring"])),
+        float(fields["drift_rate"]),
+        float(fields["drift_phase"]),
+    )
+
+
+def place_from(numbers: Any, spec: LatentSpec) -> F64:
+    """A position ``F64[shape]`` from a flat list. Raises ValueError where it is none."""
+    place = np.array(numbers, np.float64).reshape(spec.shape)
+    if not np.isfinite(place).all():
+        raise ValueError("a position that is not finite")
+    return place
+
+
+def at_rest(place: F64, spring: Spring) -> Flight:
+    """Standing at `place` at time 0."""
+    return Flight(0.0, SpringState(place, np.zeros_like(place)), place, spring, 0.0)
+
+
+def aside(motion: SpringState, target: F64, spring: Spring, radius: float) -> F64:
+    """The velocity ``F64[shape]`` that swings a flight around the origin.
+
+    Zero for all but nearly opposite targets: two independent places in 512 dimensions never are,
+    a place and its mirror image always.
+    """
+    opposite = geometry.angle(motion.position, target) > _OPPOSITE
+    if not opposite.any():
+        return np.zeros_like(target)
+    across = geometry.direction(geometry.slerp(motion.position, -motion.position, 0.5))
+    speed = _BOW * 2.0 * math.pi * spring.frequency * radius
+    return np.where(opposite[..., None], speed * across, 0.0)
+
+
+def along(motion: SpringState, otherwise: F64, radians_per_second: float) -> F64:
+    """The velocity that adds `radians_per_second` along the way z is flying.
+
+    At rest there is no such way, and the direction of `otherwise` ``F64[shape]`` is taken.
+    """
+    norm = geometry.length(motion.position)[..., None]
+    unit = geometry.direction(motion.position)
+    way = _across(motion.velocity, unit)
+    moving = geometry.length(way)[..., None] > 1e-6 * norm
+    way = np.where(moving, way, _across(otherwise, unit))
+    return np.asarray(radians_per_second * norm * geometry.direction(way))
+
+
+def _across(a: F64, unit: F64) -> F64:
+    """The part of `a` across `unit`."""
+    return np.asarray(a - np.sum(a * unit, axis=-1, keepdims=True) * unit)

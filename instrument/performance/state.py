@@ -1,0 +1,144 @@
+"""Everything a performance remembers, as one value.
+
+Between two events nothing in it changes but `time`: motion is read from the anchor, so a frame
+only looks and never pushes. Knows no law of motion; `performer` does.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.latent.space import F64, LatentSpec
+from instrument.performance.flight import Flight, flight_from_json, place_from
+from instrument.performance.mapping import Touch
+
+GlideRule = Literal["frequency", "seconds", "beats"]
+
+_DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
+
+
+@dataclass(frozen=True, slots=True)
+class ValueGlide:
+    """A parameter on its way from `start` to `aim` (positions 0..1) since `since` seconds."""
+
+    start: float
+    aim: float
+    since: float
+    smoothing: float
+
+    def at(self, time: float) -> float:
+        """The position at `time`: one-pole smoothing in closed form."""
+        if self.is_done(time):
+            return self.aim
+        left = math.exp(-(time - self.since) / self.smoothing)
+        return self.aim + (self.start - self.aim) * left
+
+    def is_done(self, time: float) -> bool:
+        """Whether it has arrived."""
+        return time - self.since >= _DONE * self.smoothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aim:
+    """What z is heading for: a waypoint (by index), wherever the pad points, or a held place."""
+
+    kind: Literal["waypoint", "pad", "hold"]
+    waypoint: int = 0
+    place: F64 | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Performance:
+    """One moment of a performance, complete: from here on, events alone decide what follows.
+
+    A value: the performer hands back a new one and never touches the one it was given.
+    `time` is the performance's own, in seconds. `values F64[P]` are native units; a parameter in
+    `gliding` is still on its way to its value.
+    """
+
+    time: float
+    flight: Flight
+    aim: Aim
+    values: F64
+    resumes: Aim | None = None
+    glide_rule: GlideRule = "frequency"
+    gliding: dict[int, ValueGlide] = field(default_factory=dict)
+    touches: dict[int, Touch] = field(default_factory=dict)
+    score_since: float | None = None
+    next_cue: int = 0
+    flicks: int = 0
+    # What the last advance asked of the stage: (address, value), for what is no matter of z.
+    requests: tuple[tuple[str, float], ...] = ()
+    # Set while an advance knows that target and spring no longer go with the values.
+    stale: bool = False
+
+    def copy(self) -> Performance:
+        """A twin whose change leaves this one alone."""
+        twin = copy(self)
+        twin.values = self.values.copy()
+        twin.gliding = dict(self.gliding)
+        twin.touches = dict(self.touches)
+        twin.requests = ()
+        return twin
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, every float in full. The reverse of `performance_from_json`."""
+        return {
+            "format": "performance/1",
+            "time": self.time,
+            "flight": self.flight.to_json(),
+            "aim": _aim_to_json(self.aim),
+            "resumes": _aim_to_json(self.resumes),
+            "values": self.values.tolist(),
+            "glide_rule": self.glide_rule,
+            "gliding": [[i, g.start, g.aim, g.since, g.smoothing] for i, g in self.gliding.items()],
+            "touches": [[i, t.value, t.position] for i, t in self.touches.items()],
+            "score_since": self.score_since,
+            "next_cue": self.next_cue,
+            "flicks": self.flicks,
+        }
+
+
+def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
+    """Read what `Performance.to_json` wrote. Raises InstrumentError where it does not fit."""
+    try:
+        if fields["format"] != "performance/1":
+            raise InstrumentError('performance: format: must be "performance/1"')
+        return Performance(
+            time=float(fields["time"]),
+            flight=flight_from_json(fields["flight"], spec),
+            aim=_aim_from_json(fields["aim"], spec),
+            resumes=None if fields["resumes"] is None else _aim_from_json(fields["resumes"], spec),
+            values=np.array(fields["values"], np.float64),
+            glide_rule=fields["glide_rule"],
+            gliding={int(i): ValueGlide(*map(float, rest)) for i, *rest in fields["gliding"]},
+            touches={
+                int(i): Touch(float(v), None if p is None else float(p))
+                for i, v, p in fields["touches"]
+            },
+            score_since=fields["score_since"],
+            next_cue=int(fields["next_cue"]),
+            flicks=int(fields["flicks"]),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InstrumentError(f"performance: damaged or of another version ({error!r})") from error
+
+
+def _aim_to_json(aim: Aim | None) -> Any:
+    if aim is None:
+        return None
+    place = None if aim.place is None else aim.place.ravel().tolist()
+    return {"kind": aim.kind, "waypoint": aim.waypoint, "place": place}
+
+
+def _aim_from_json(fields: Any, spec: LatentSpec) -> Aim:
+    kind, place = fields["kind"], fields["place"]
+    if kind not in ("waypoint", "pad", "hold"):
+        raise ValueError(f"aim {kind!r}")
+    return Aim(kind, int(fields["waypoint"]), None if place is None else place_from(place, spec))
