@@ -68,10 +68,10 @@ class Performer:
         self._start = self._starting_values(values or {})
         self._by_source: dict[str, list[int]] = {}
         for number, binding in enumerate(bindings):
-            self._require(binding.target, f"binding {number + 1}: target")
+            self.check_address(binding.target)
             self._by_source.setdefault(binding.source, []).append(number)
         for cue in self.score.cues:
-            self._require(cue.address, "cue")
+            self.check_address(cue.address.removeprefix(_RAW))
 
         find = self.space.index
         self._frequency, self._damping = find("/spring/frequency"), find("/spring/damping_ratio")
@@ -364,22 +364,26 @@ class Performer:
         p.score_since, p.next_cue = None, 0
         self._go(p, self._home)
 
+    # What may be asked for.
+
+    def check_value(self, address: str, value: float) -> None:
+        """Raises InstrumentError unless `value` (native units) is allowed at `address`."""
+        parameter = self.space.parameters[self.space.index(address)]
+        if not parameter.low <= value <= parameter.high:
+            unit = f" {parameter.unit}" if parameter.unit else ""
+            raise InstrumentError(
+                f"{address} = {value}: allowed is {parameter.low:g} to {parameter.high:g}{unit}"
+            )
+
+    def check_address(self, address: str) -> None:
+        """Raises InstrumentError unless there is a parameter or trigger at `address`."""
+        if address not in self.space and address not in self._triggers:
+            every = (*self.space.addresses, *sorted(self._triggers))
+            raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")
+
     def _starting_values(self, given: dict[str, float]) -> F64:
         values = self.space.defaults()
         for address, value in given.items():
-            parameter = self.space.parameters[self.space.index(address)]
-            if not parameter.low <= value <= parameter.high:
-                raise InstrumentError(
-                    f"{address} = {value}: allowed is {parameter.low:g} to {parameter.high:g}"
-                    f"{' ' + parameter.unit if parameter.unit else ''}"
-                )
+            self.check_value(address, value)
             values[self.space.index(address)] = value
         return values
-
-    def _require(self, address: str, what: str) -> None:
-        known = address.removeprefix(_RAW) if what == "cue" else address
-        if known not in self.space and known not in self._triggers:
-            raise InstrumentError(
-                f"{what} {address!r} does not exist, allowed are "
-                f"{', '.join((*self.space.addresses, *sorted(self._triggers)))}"
-            )

@@ -1,0 +1,216 @@
+"""Presets: what a show is made of, in one TOML file a performer can read.
+
+A preset names a model and a bank of waypoints, says where everything starts, and which hands do
+what. Unknown keys, addresses that do not exist and values out of range are errors with their line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.document import line_of, parse_toml, read_text
+from instrument.latent.pad import Pad, Weighting
+from instrument.latent.waypoints import WaypointBank
+from instrument.performance.mapping import Binding, BindingCurve, Mode
+from instrument.performance.performer import Performer
+from instrument.performance.score import Cue, Score
+from instrument.timebase import FrameRate
+
+# Keys that must work on every stage, whatever a preset says.
+RESERVED = (
+    Binding("/key/b", "/display/blackout", "toggle", smoothing=0.07),  # 0.2 s to black
+    Binding("/key/space", "/display/freeze", "toggle"),
+    Binding("/key/shift+escape", "/performance/panic"),
+    Binding("/key/r", "/take/record"),
+    Binding("/key/f11", "/display/fullscreen"),
+)
+
+
+class _Place(msgspec.Struct, forbid_unknown_fields=True):
+    waypoint: str
+    at: tuple[float, ...]
+
+
+class _Pad(msgspec.Struct, forbid_unknown_fields=True):
+    place: tuple[_Place, ...]
+    weighting: Weighting = "distance"
+
+
+class _Binding(msgspec.Struct, forbid_unknown_fields=True):
+    source: str
+    target: str
+    mode: Mode = "jump"
+    low: float = 0.0
+    high: float = 1.0
+    curve: BindingCurve = "linear"
+    smoothing: float = 0.0
+    step: float = 1.0 / 64.0
+
+
+class _Cue(msgspec.Struct, forbid_unknown_fields=True):
+    at: float
+    address: str
+    value: float = 1.0
+
+
+class _Preset(msgspec.Struct, forbid_unknown_fields=True):
+    format: Literal["preset/1"]
+    model: str
+    bank: str
+    name: str = ""
+    note: str = ""
+    home: str = "1"
+    rate: str = "60"
+    seed: int = 1
+    fit: Literal["fit", "fill"] = "fit"
+    parameters: dict[str, float] = {}
+    pad: _Pad | None = None
+    binding: tuple[_Binding, ...] = ()
+    cue: tuple[_Cue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A preset as read: `text` is the file itself, which a take carries along.
+
+    `where` is the name errors call it by; `folder` is where the bank's name is looked up first.
+    """
+
+    text: str
+    where: str
+    folder: Path | None
+    fields: _Preset
+
+    @property
+    def model(self) -> str:
+        """The model's name or path."""
+        return self.fields.model
+
+    @property
+    def bank(self) -> str:
+        """The bank's name or path."""
+        return self.fields.bank
+
+    @property
+    def seed(self) -> int:
+        """What noise grows from where no other seed is given."""
+        return self.fields.seed
+
+    @property
+    def fit(self) -> Literal["fit", "fill"]:
+        """How a picture lies on a screen of another shape."""
+        return self.fields.fit
+
+    @property
+    def rate(self) -> FrameRate:
+        """Frames a second."""
+        try:
+            return FrameRate.parse(self.fields.rate)
+        except InstrumentError as error:
+            raise self.error(["rate"], error) from error
+
+    def error(self, keys: list[str | int], reason: object) -> InstrumentError:
+        """An error at `keys` in this file."""
+        return InstrumentError(f"{self.where}:{line_of(self.text, keys)}: {reason}")
+
+
+def load_preset(path: Path) -> Preset:
+    """Read the preset at `path`. Raises InstrumentError naming line, key and what is allowed."""
+    return preset_from_text(read_text(path), str(path), path.parent)
+
+
+def preset_from_text(text: str, where: str, folder: Path | None = None) -> Preset:
+    """A preset from its text, as a take carries it."""
+    return Preset(text, where, folder, parse_toml(text, _Preset, where))
+
+
+def compose(
+    preset: Preset, bank: WaypointBank, *, seed: int | None = None, snapshots: int = 1
+) -> Performer:
+    """The performer that plays `preset` on `bank`.
+
+    Raises InstrumentError naming the line of a waypoint, address or value that is not allowed.
+    """
+    fields = preset.fields
+    pad = _pad(preset, bank)
+    bindings = [_binding(preset, number) for number in range(len(fields.binding))]
+    cues = [_cue(preset, number) for number in range(len(fields.cue))]
+    if not -(1 << 63) <= fields.seed < 1 << 63 or fields.seed < 0:
+        raise preset.error(["seed"], f"seed {fields.seed}: must be 0 or a larger integer")
+    probe = Performer(bank, pad=pad, snapshots=snapshots)
+    for address, value in fields.parameters.items():
+        _check(preset, ["parameters", address], probe.check_value, address, value)
+    for number, binding in enumerate(bindings):
+        _check(preset, ["binding", number, "target"], probe.check_address, binding.target)
+        if binding.source in {reserved.source for reserved in RESERVED}:
+            keys: list[str | int] = ["binding", number, "source"]
+            raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
+    for number, cue in enumerate(cues):
+        address = cue.address.removeprefix("/raw")
+        _check(preset, ["cue", number, "address"], probe.check_address, address)
+    _check(preset, ["home"], bank.index, fields.home)
+    return Performer(
+        bank,
+        values=fields.parameters,
+        bindings=(*RESERVED, *bindings),
+        pad=pad,
+        score=Score(tuple(cues)),
+        home=fields.home,
+        seed=fields.seed if seed is None else seed,
+        snapshots=snapshots,
+    )
+
+
+def _check(preset: Preset, keys: list[str | int], check: object, *given: object) -> None:
+    assert callable(check)
+    try:
+        check(*given)
+    except InstrumentError as error:
+        raise preset.error(keys, error) from error
+
+
+def _purpose(binding: Binding) -> str:
+    return next(b.target for b in RESERVED if b.source == binding.source)
+
+
+def _pad(preset: Preset, bank: WaypointBank) -> Pad | None:
+    fields = preset.fields.pad
+    if fields is None:
+        return None
+    axes = len(fields.place[0].at) if fields.place else 0
+    for number, place in enumerate(fields.place):
+        keys: list[str | int] = ["pad", "place", number]
+        _check(preset, [*keys, "waypoint"], bank.index, place.waypoint)
+        if len(place.at) != axes or not 1 <= axes <= 8:
+            raise preset.error([*keys, "at"], f"at {list(place.at)}: every place has 1 to 8 axes")
+        if not all(0.0 <= coordinate <= 1.0 for coordinate in place.at):
+            raise preset.error([*keys, "at"], f"at {list(place.at)}: must lie in 0..1")
+    try:
+        places = np.array([place.at for place in fields.place], np.float64).reshape(-1, axes)
+        z = [bank[place.waypoint].z.astype(np.float64) for place in fields.place]
+        return Pad(bank.spec, places, np.array(z), fields.weighting)
+    except InstrumentError as error:
+        raise preset.error(["pad"], error) from error
+
+
+def _binding(preset: Preset, number: int) -> Binding:
+    f = preset.fields.binding[number]
+    try:
+        return Binding(f.source, f.target, f.mode, f.low, f.high, f.curve, f.smoothing, f.step)
+    except InstrumentError as error:
+        key = str(error).split()[0]
+        raise preset.error(["binding", number, key], error) from error
+
+
+def _cue(preset: Preset, number: int) -> Cue:
+    fields = preset.fields.cue[number]
+    try:
+        return Cue(fields.at, fields.address, fields.value)
+    except InstrumentError as error:
+        raise preset.error(["cue", number], error) from error
