@@ -1,0 +1,1 @@
+"""Offline: z-sequence → film. Knows no controls, no performer and no display."""

@@ -1,0 +1,225 @@
+"""z-sequence → film: decode, finish, encode, frame i from row i and from nothing else.
+
+Decoding runs in a thread of its own, a few pictures ahead of finishing and encoding, so that
+a render takes as long as the slower of the two. Memory does not grow with the length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.decoder.protocol import Decoder, DecoderSpec
+from instrument.frame import U8
+from instrument.latent.sequence import ModelReference, ZSequence
+from instrument.studio.encode import open_film
+from instrument.studio.film import FilmWriter, Size
+from instrument.timebase import Clock, FrameRate, WallClock
+
+Finish = Callable[[U8, Mapping[str, float]], U8]  # a decoded picture → a picture of the film
+OpenFilm = Callable[[Size, FrameRate], FilmWriter]
+
+_AHEAD = 8  # pictures decoded before they are asked for: measured, more gains nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a render is; `frames_a_second` is the average since it began."""
+
+    done: int
+    total: int
+    frames_a_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What was rendered.
+
+    `seconds` is how long the film lasts. The render took `wall_seconds`, of which the decoder
+    was busy for `decode_seconds`, finishing and encoding for `encode_seconds`.
+    """
+
+    path: Path
+    frames: int
+    seconds: float
+    size: Size
+    rate: FrameRate
+    model: ModelReference
+    wall_seconds: float
+    decode_seconds: float
+    encode_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine-readable summary."""
+        return {
+            "path": str(self.path),
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "size": list(self.size),
+            "rate": [self.rate.num, self.rate.den],
+            "model": {"name": self.model.name, "sha256": self.model.sha256},
+            "wall_seconds": round(self.wall_seconds, 3),
+            "decode_seconds": round(self.decode_seconds, 3),
+            "encode_seconds": round(self.encode_seconds, 3),
+        }
+
+
+def render(
+    sequence: ZSequence,
+    decoder: Decoder,
+    film: Path | OpenFilm,
+    *,
+    size: Size | None = None,
+    finish: Finish | None = None,
+    batch: int = 1,
+    progress: Callable[[Progress], None] | None = None,
+    allow_other_model: bool = False,
+) -> RenderReport:
+    """Decode every row of `sequence` and write it to `film`, a path or what opens one.
+
+    `size` is the film's (height, width), the decoder's own where it is None. `finish` makes a
+    picture of that size from a decoded one and the frame's parameters. `batch` rows are decoded
+    together. Raises InstrumentError naming model or frame; whatever goes wrong, and Ctrl-C
+    too, stops the decoder and leaves no half film.
+    """
+    check_model(sequence, decoder.spec, allow_other_model)
+    if batch < 1:
+        raise InstrumentError(f"batch {batch}: must be 1 or more")
+    size = size or decoder.spec.size
+    open_it = functools.partial(open_film, film) if isinstance(film, Path) else film
+    clock = WallClock()
+    begin, encoding = clock.now(), 0.0
+    ahead = _DecodeAhead(sequence, decoder, batch, clock)
+    with open_it(size, sequence.rate) as writer:
+        with contextlib.closing(ahead.pictures()) as pictures:
+            for index, picture in enumerate(pictures):
+                start = clock.now()
+                writer.write(finish(picture, _values(sequence, index)) if finish else picture)
+                encoding += clock.now() - start
+                if progress:
+                    progress(_progress(index + 1, len(sequence), clock.now() - begin))
+        start = clock.now()
+        writer.close()
+        encoding += clock.now() - start
+    return RenderReport(
+        writer.path, writer.frames, writer.rate.time_of(writer.frames), size, sequence.rate,
+        ModelReference(decoder.spec.name, decoder.spec.sha256),
+        clock.now() - begin, ahead.decode_seconds, encoding,
+    )  # fmt: skip
+
+
+def check_model(sequence: ZSequence, spec: DecoderSpec, allow_other_model: bool = False) -> None:
+    """Raise InstrumentError, naming both, unless `sequence` was made for the model `spec`.
+
+    Another model of the same latent shape is let through with `allow_other_model`; a sequence
+    of which nobody knows the model always is.
+    """
+    made_for = sequence.model.name or sequence.source or "the z-sequence"
+    if len(sequence) == 0:
+        raise InstrumentError(f"{sequence.source or made_for}: holds no frame")
+    known = bool(sequence.model.sha256)
+    if sequence.spec.shape != spec.latent.shape or (
+        known and sequence.spec.space != spec.latent.space
+    ):
+        raise InstrumentError(
+            f"z of {made_for} is {sequence.spec}, but {spec.name} takes {spec.latent}"
+        )
+    if known and sequence.model.sha256 != spec.sha256 and not allow_other_model:
+        raise InstrumentError(
+            f"z belongs to {made_for} ({sequence.model.sha256[:12]}), this is {spec.name} "
+            f"({spec.sha256[:12]}); another model must be asked for explicitly"
+        )
+
+
+class _DecodeAhead:
+    """Rows of z decoded in a thread, at most a few pictures before they are taken."""
+
+    def __init__(self, sequence: ZSequence, decoder: Decoder, batch: int, clock: Clock) -> None:
+        self._sequence = sequence
+        self._decoder = decoder
+        self._batch = batch
+        self._clock = clock
+        self.decode_seconds = 0.0
+
+    def pictures(self) -> Generator[U8, None, None]:
+        """Every picture in order, ``U8[h, w, 3]``; closing the iterator stops the thread."""
+        starts = iter(range(0, len(self._sequence), self._batch))
+        pool = ThreadPoolExecutor(1, "decode")
+        pending: deque[tuple[int, Future[U8]]] = deque()
+
+        def submit(start: int) -> None:
+            stop = min(start + self._batch, len(self._sequence))
+            pending.append((start, pool.submit(self._decode, start, stop)))
+
+        try:
+            for start in islice(starts, max(2, _AHEAD // self._batch)):
+                submit(start)
+            while pending:
+                start, future = pending.popleft()
+                if error := future.exception():
+                    raise self._failure(pool, start, error) from error
+                for after in islice(starts, 1):
+                    submit(after)
+                yield from future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _decode(self, start: int, stop: int) -> U8:
+        began = self._clock.now()
+        # Copies: decoders may want memory they can write to, and the file is mapped read-only.
+        z = np.array(self._sequence.z[start:stop], np.float32)
+        parameters = {
+            address: np.array(self._sequence.parameters[start:stop, column], np.float32)
+            for column, address in enumerate(self._sequence.addresses)
+        }
+        pictures = self._decoder.decode(z, parameters)
+        expected = (stop - start, *self._decoder.spec.size, 3)
+        if pictures.shape != expected or pictures.dtype != np.uint8:
+            raise ValueError(
+                f"gave {pictures.dtype}{list(pictures.shape)} instead of uint8{list(expected)}"
+            )
+        self.decode_seconds += self._clock.now() - began
+        return pictures.copy()  # a decoder may use its memory again for the next batch
+
+    def _failure(self, pool: ThreadPoolExecutor, start: int, error: BaseException) -> BaseException:
+        """What to raise for a batch that failed: row by row shows which frame it is."""
+        if not isinstance(error, Exception):
+            return error
+        stop = min(start + self._batch, len(self._sequence))
+        name = self._decoder.spec.name
+        if stop == start + 1:
+            return InstrumentError(f"frame {start}: {name} failed ({_reason(error)})")
+        for index in range(start, stop):
+            if alone := pool.submit(self._decode, index, index + 1).exception():
+                return InstrumentError(f"frame {index}: {name} failed ({_reason(alone)})")
+        return InstrumentError(
+            f"frames {start}:{stop}: {name} failed ({_reason(error)}), though each alone decodes; "
+            f"try a batch below {self._batch}"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def _values(sequence: ZSequence, row: int) -> dict[str, float]:
+    if not sequence.addresses:
+        return {}
+    return dict(zip(sequence.addresses, sequence.parameters[row].tolist(), strict=True))
+
+
+def _progress(done: int, total: int, seconds: float) -> Progress:
+    frames_a_second = done / max(seconds, 1e-9)
+    return Progress(done, total, frames_a_second, (total - done) / frames_a_second)
