@@ -1,0 +1,28 @@
+"""What the two networks want: the relativistic pairing loss, and the slopes that keep it stable."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from training.critic import Critic
+
+
+def paired(better: Tensor, worse: Tensor) -> Tensor:
+    """Mean loss of scores `better` [n] that should exceed `worse` [n], pair by pair."""
+    return F.softplus(worse - better).mean()
+
+
+def slope(critic: Critic, pictures: Tensor, family: Tensor) -> Tensor:
+    """Mean squared gradient of the score by the picture (R1 on painted, R2 on generated ones)."""
+    pictures = pictures.detach().requires_grad_(True)
+    with torch.autocast("cpu", torch.bfloat16):
+        score = critic(pictures, family).sum()
+    (gradient,) = torch.autograd.grad(score, pictures, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def slope_weight(size: int) -> float:
+    """Weight gamma of the slopes: .5 at 64 pixels, growing with the number of pixels."""
+    return 0.5 * (size / 64) ** 2

@@ -1,0 +1,70 @@
+"""The command line of `scripts/train_default`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from instrument.decoder.skip_generator import GeneratorSpec
+from painter import FAMILIES
+from training.critic import SIZES
+from training.loop import Recipe, Training
+from training.state import StateFolder, TrainingError
+
+
+def stages(text: str) -> tuple[tuple[int, int], ...]:
+    """``64:400000,128:250000`` → ((64, 400000), (128, 250000))."""
+    try:
+        pairs = tuple((int(size), int(images)) for size, images in _pairs(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError("wanted SIZE:IMAGES[,SIZE:IMAGES…]") from None
+    sizes = [size for size, _ in pairs]
+    if not set(sizes) <= set(SIZES) or sizes != sorted(set(sizes)):
+        raise argparse.ArgumentTypeError(f"sizes must rise and be among {SIZES}")
+    return pairs
+
+
+def _pairs(text: str) -> list[list[str]]:
+    return [part.split(":") for part in text.split(",")]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    recipe = Recipe()
+    parser = argparse.ArgumentParser(prog="train_default", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="folder to keep and resume from")
+    default = ",".join(f"{size}:{images}" for size, images in recipe.stages)
+    parser.add_argument("--stages", type=stages, default=recipe.stages, help=f"default {default}")
+    parser.add_argument("--batch", type=int, default=recipe.batch)
+    parser.add_argument("--rate", type=float, default=recipe.rate, help="learning rate")
+    parser.add_argument("--seed", type=int, default=recipe.seed)
+    parser.add_argument("--fresh", type=float, default=recipe.fresh, help="painted per shown")
+    parser.add_argument("--slots", type=int, default=recipe.slots, help="× 32 pictures at hand")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint-seconds", type=int, default=240)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train; 0 when done or asked to stop, 1 on what the person training can put right."""
+    asked = arguments().parse_args(argv)
+    torch.set_num_threads(asked.threads)
+    recipe = Recipe(asked.stages, asked.batch, asked.rate, asked.seed, asked.fresh, asked.slots)
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
+    try:
+        folder = StateFolder(asked.state)
+        training = Training(recipe, GeneratorSpec(families=len(FAMILIES)), folder)
+    except TrainingError as error:
+        print(f"train_default: {error}", file=sys.stderr)
+        return 1
+    training.run(
+        lambda: bool(signals), asked.checkpoint_seconds, lambda line: print(line, flush=True)
+    )
+    folder.close()
+    return 0
