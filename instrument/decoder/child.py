@@ -1,0 +1,167 @@
+"""One life of a decoder process: start it, hand it requests, hear its answers, end it.
+
+`DecoderProcess` gives every life a new `Child`; a message of a former life can so never be
+taken for one of this. A `Child` never starts another and judges nothing: that is `process`.
+It imports no torch.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import instrument
+from instrument.decoder.exchange import (
+    SLOTS,
+    Exchange,
+    Message,
+    Picture,
+    Request,
+    create_memory,
+    read_message,
+)
+from instrument.decoder.models import ModelManifest
+from instrument.frame import U8
+
+_PATIENCE = 0.5  # s from the end of its input to the kill
+
+
+class Child:
+    """A running decoder process and the shared memory it fills.
+
+    Every method but `start` and `end` must be called under the owner's lock; `hear` is called
+    by the reading thread without it, and with None once when the process is gone.
+    """
+
+    def __init__(self, manifest: ModelManifest, hear: Callable[[Message | None], None]) -> None:
+        self._manifest = manifest
+        self._hear = hear
+        self._process: subprocess.Popen[bytes] | None = None
+        self._exchange: Exchange | None = None
+        self._path: Path | None = None
+        self._reader: threading.Thread | None = None
+        self._shown = -1  # the slot the stage looks at
+        self._newest = -1  # the slot of the newest picture
+        self._asked = -1  # the slot the decoder fills; -1: it is idle
+        self.sequence = 0  # of the last request handed over
+        self.picture: Picture | None = None  # what is in the newest slot
+
+    def start(self, device: str, threads: int) -> None:
+        """Start the process. Raises OSError when there is no memory or no process to be had."""
+        spec = self._manifest.spec
+        self._path, memory = create_memory(spec)
+        self._exchange = Exchange(memory, spec)
+        size = [str(pixels) for pixels in spec.size]
+        self._process = subprocess.Popen(
+            # -P: a file named like a library in the performer's folder must not be imported.
+            [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
+             "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
+             "--device", device, "--threads", str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environment(),
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        with io.BufferedReader(self._process.stdout) as answers:  # type: ignore[type-var]
+            while (message := read_message(answers)) is not None:
+                self._hear(message)
+        self._hear(None)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, once it was started."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is out."""
+        return self._asked < 0
+
+    def ask(self, request: Request) -> None:
+        """Hand over `request`; only while idle. Costs a copy of z and one byte down a pipe."""
+        assert self._process is not None and self._process.stdin is not None
+        assert self._exchange is not None and self.idle
+        taken = (self._shown, self._newest)
+        self._asked = next(slot for slot in range(SLOTS) if slot not in taken)
+        self.sequence = request.sequence
+        self._exchange.write_request(request)
+        try:
+            self._process.stdin.write(bytes([self._asked]))
+        except OSError:
+            pass  # it has died; its reader says so in a moment
+
+    def answered(self, message: Message, with_picture: bool) -> None:
+        """Take back the slot that was asked for, as the newest if it holds a picture."""
+        assert self._exchange is not None
+        if with_picture and message.slot == self._asked:
+            self._newest = message.slot
+            self.picture = self._exchange.read_picture(message.slot)
+        self._asked = -1
+
+    def show_newest(self) -> U8:
+        """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call."""
+        assert self._exchange is not None and self._newest >= 0
+        self._shown = self._newest
+        pixels = self._exchange.slots[self._shown].view()
+        pixels.flags.writeable = False
+        return pixels
+
+    def end(self, patience: float = _PATIENCE) -> int | None:
+        """End the process: by the end of its input, else by force. Its exit code if it has one."""
+        process = self._process
+        if process is None:
+            self._forget_memory()
+            return None
+        assert process.stdin is not None
+        process.stdin.close()
+        code = _wait(process, patience)
+        if code is None:
+            process.kill()
+            code = _wait(process, 5.0)  # longer only in a driver; then the system reaps it
+        if self._reader is not None and self._reader is not threading.current_thread():
+            self._reader.join(5.0)
+        self._forget_memory()
+        return code
+
+    def _forget_memory(self) -> None:
+        if self._path is None:
+            return
+        try:
+            self._path.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # Windows, while somebody still looks at a picture: the temp folder keeps it
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with OpenMP told to sleep at barriers, and with this very package importable."""
+    environment = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
+    home = str(Path(instrument.__file__).resolve().parent.parent)
+    if home not in sysconfig.get_paths().values():  # a clone that is not installed
+        paths = [home, environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return environment
+
+
+def describe_exit(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is None:
+        return "cannot be ended"
+    if code < 0:
+        return f"was killed ({signal.strsignal(-code) or -code})"
+    return f"ended by itself (exit code {code})"

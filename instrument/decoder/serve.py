@@ -1,0 +1,133 @@
+"""The decoder process: opens one model, then a picture for every request until the pipe ends.
+
+Started by `child` and never by hand. It exits when its standard input ends, so a stage that
+was killed leaves nothing behind. Ctrl-C goes to the stage, which decides; here it is ignored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO
+
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.decoder.exchange import (
+    Exchange,
+    Message,
+    Picture,
+    Request,
+    Word,
+    decode_parameters,
+    open_memory,
+    write_message,
+)
+from instrument.decoder.models import ModelManifest, read_manifest
+from instrument.decoder.protocol import Decoder
+from instrument.decoder.runtime import open_decoder
+from instrument.frame import U8
+from instrument.timebase import WallClock
+
+
+def main() -> int:
+    """Serve until standard input ends; 1 when the model cannot be opened."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    options = _options()
+    slots: SimpleQueue[int] = SimpleQueue()
+    threading.Thread(target=_listen, args=(slots,), daemon=True).start()
+    answers = _own_stdout()
+    clock = WallClock()
+    # What the performer or the machine can be blamed for is told in one line, and is final.
+    # Anything else is a bug: the process dies with its traceback and the stage starts anew.
+    try:
+        manifest = _manifest(options)
+        exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
+        decoder = open_decoder(manifest, options.device, options.threads)
+        started = clock.now()
+        decoder.decode(np.ones((1, *manifest.latent.shape), np.float32), {})
+    except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:
+        write_message(answers, Message(Word.FAILED, text=one_line(error)))
+        return 1
+    write_message(answers, Message(Word.READY, text=repr(clock.now() - started)))
+    _serve(decoder, exchange, slots, answers)
+    return 0
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for the HUD; its kind goes in front unless it speaks for itself."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, InstrumentError) else f"{type(error).__name__}: {text}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="instrument.decoder.serve")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--memory", type=Path, required=True)
+    parser.add_argument("--size", type=int, nargs=2, required=True)
+    parser.add_argument("--sha256", required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def _own_stdout() -> BinaryIO:
+    """The pipe to the stage, for us alone: what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def _manifest(options: argparse.Namespace) -> ModelManifest:
+    manifest = read_manifest(options.folder)
+    if manifest.sha256 != options.sha256:
+        raise InstrumentError(f"{options.folder}: the model has changed since it was chosen")
+    return dataclasses.replace(manifest, size=tuple(options.size))
+
+
+def _listen(slots: SimpleQueue[int]) -> None:
+    """Pass on the slots asked for, one byte each; end this process when the stage is gone.
+
+    A thread of its own, because the end must come through while a decode hangs.
+    """
+    while byte := os.read(0, 1):
+        slots.put(byte[0])
+    os._exit(0)
+
+
+def _serve(
+    decoder: Decoder, exchange: Exchange, slots: SimpleQueue[int], answers: BinaryIO
+) -> None:
+    """Answer requests until nobody listens."""
+    while True:
+        slot = slots.get()
+        try:
+            _make_picture(decoder, exchange, slot)
+            message = Message(Word.PICTURE, slot)
+        except Exception as error:  # noqa: BLE001 - the boundary: report, go on, let the stage judge
+            message = Message(Word.ERROR, slot, one_line(error))
+        try:
+            write_message(answers, message)
+        except BrokenPipeError:
+            return
+
+
+def _make_picture(decoder: Decoder, exchange: Exchange, slot: int) -> None:
+    clock = WallClock()
+    started = clock.now()
+    request: Request = exchange.read_request()
+    rgb: U8 = decoder.decode(request.z[None], decode_parameters(request.parameters))[0]
+    finished = clock.now()
+    exchange.write_picture(
+        slot, rgb, Picture(request.sequence, request.index, finished - started, finished)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
