@@ -55,6 +55,12 @@ PIP_TALK = (
     *("Building", "Created", "Stored", "Attempting", "Found existing", "Successfully"),
 )
 
+# What pip mumbles before it blames something else for a network that is away.
+NO_NETWORK = (
+    *("NewConnectionError", "Failed to establish", "name resolution", "getaddrinfo"),
+    *("ConnectTimeout", "ReadTimeout", "ProxyError", "Network is unreachable"),
+)
+
 LOCK_PATIENCE = 1800.0  # seconds; a slow line needs a quarter of an hour for PyTorch
 
 
@@ -129,9 +135,11 @@ class Workshop:
             dev = dev or bool(previous.get("dev"))
             self.stamp.unlink(missing_ok=True)
             try:
-                if state != "outdated":
+                if state == "outdated":
+                    say("What the instrument needs has changed: fetching it (about a minute)")
+                else:
                     self._rebuild(state, lock)
-                say("Fetching what the instrument needs (1 to 15 minutes; PyTorch is most of it)")
+                    say("Fetching what the instrument needs (1 to 15 minutes; most is PyTorch)")
                 self._install(dev, lock)
             except SetupError:
                 if previous and self.works():
@@ -243,17 +251,20 @@ class Workshop:
             pass_fds=inherited,
         ) as child:
             complaints: list[str] = []
+            away = False
             for line in child.stdout or ():
+                away = away or any(sign in line for sign in NO_NETWORK)
                 if download := large_download(line):
                     say(f"  {download}")
                 elif is_complaint(line):
                     complaints.append(line.rstrip())
-        if child.returncode:
+        if child.returncode and away:
             raise SetupError(
-                "\n".join(complaints[-20:])
-                + "\nThe set-up stopped there. If the network was away, run this again:"
+                "The package index cannot be reached. When the network is back, run this again:"
                 " what was fetched already is not fetched twice."
             )
+        if child.returncode:
+            raise SetupError("\n".join([*complaints[-20:], "The set-up stopped there."]))
 
 
 def large_download(line: str) -> str:

@@ -323,7 +323,17 @@ def test_a_failing_command_shows_its_complaint(clone) -> None:
         clone._follow([sys.executable, "-c", script], lock)
     assert "ERROR: no such thing" in str(failure.value)
     assert "Collecting" not in str(failure.value)
-    assert "run this again" in str(failure.value)
+
+
+def test_a_network_that_is_away_is_called_that(clone) -> None:
+    script = (
+        "print('WARNING: Retrying after NewConnectionError: Failed to establish a connection');"
+        "print('ERROR: these package versions have conflicting dependencies'); raise SystemExit(1)"
+    )
+    with clone.lock() as lock, pytest.raises(workshop.SetupError) as failure:
+        clone._follow([sys.executable, "-c", script], lock)
+    assert "network" in str(failure.value)
+    assert "conflicting" not in str(failure.value)
 
 
 # --- system libraries
