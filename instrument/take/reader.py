@@ -1,0 +1,80 @@
+"""A take → arrays, events and a list of its damage: whatever the checksums vouch for.
+
+Opens the record for reading only; `instrument.take.repair` is what writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.event import ControlEvent
+from instrument.latent.sequence import ZSequence
+from instrument.latent.space import F32
+from instrument.take.header import TakeHeader
+from instrument.take.rows import Growing, Holder
+from instrument.take.stream import TakeStream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TakeRecord:
+    """A take in memory: `z F32[n, *shape]`, `parameters F32[n, P]`, `present bool[n]`.
+
+    Row i is frame i. Rows that are not `present` are held from the row before and listed in
+    `gaps`; `damage` has one line for everything that is not as it was recorded.
+    """
+
+    path: Path
+    header: TakeHeader
+    attachments: Mapping[str, bytes]
+    z: F32
+    parameters: F32
+    present: NDArray[np.bool_]
+    events: tuple[ControlEvent, ...]
+    gaps: tuple[tuple[int, int], ...]
+    finished: bool
+    damage: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    @property
+    def sequence(self) -> ZSequence:
+        """The take as a z-sequence, without copying."""
+        return sequence_of(self.header, self.z, self.parameters)
+
+
+def sequence_of(header: TakeHeader, z: F32, parameters: F32) -> ZSequence:
+    """What `header` makes of rows: the same z-sequence whether in memory or on the disk."""
+    return ZSequence(
+        z, header.rate, header.spec, header.model, parameters, header.addresses, header.seed,
+        f"take {header.name}",
+    )  # fmt: skip
+
+
+def read_take(path: Path) -> TakeRecord:
+    """Read a take folder, or a ``take.mcap`` anywhere, into memory.
+
+    Raises InstrumentError in one line when it is no take or its header is destroyed.
+    """
+    events: list[ControlEvent] = []
+    with TakeStream(path) as stream:
+        header, holder = stream.header, Holder()
+        arrays = Growing(header)
+        for passage in stream:
+            events.extend(passage.events)
+            for run in passage.runs:
+                for block in holder.add(run):
+                    arrays.add(block)
+        for block in holder.end(stream.length):
+            arrays.add(block)
+        stream.verify_rest()
+    z, parameters, present = arrays.finish()
+    return TakeRecord(
+        stream.path, header, stream.attachments, z, parameters, present, tuple(events),
+        stream.gaps, stream.finished, stream.damage,
+    )  # fmt: skip
