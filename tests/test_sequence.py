@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from instrument import InstrumentError
-from instrument.latent import sequence as sequences
 from instrument.latent.sequence import (
     ModelReference,
     ZSequence,
@@ -274,7 +273,7 @@ def test_a_full_disk_leaves_no_half_sequence(
     def full(*_: object) -> None:
         raise OSError("320 requested and 12 written")  # what numpy says, with no number
 
-    monkeypatch.setattr(sequences.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     with pytest.raises(InstrumentError, match="12 written"):
         save_sequence(path, walk(d=9))
     assert path.read_bytes() == before

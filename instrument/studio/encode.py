@@ -174,21 +174,29 @@ def _open_movie(
     chosen = _CODECS[codec]
     if any(side % step for side, step in zip(size, chosen.grid, strict=True)):
         raise InstrumentError(_odd(path, size, codec, chosen.grid))
-    if path.is_dir():
-        raise InstrumentError(f"{path}: cannot be written (a folder has this name)")
     muxer = {".mp4": "mp4", ".mov": "mov"}[path.suffix.lower()]
     with _disk_errors(path), contextlib.ExitStack() as undo:
+        if path.is_dir():
+            raise InstrumentError(f"{path}: cannot be written (a folder has this name)")
         partial = _partial_of(path)
         partial.touch()  # PyAV opens it at the first picture: too late to hear that it cannot be
         undo.callback(partial.unlink, missing_ok=True)
-        # faststart: the index comes first, so that players and editors open it at once.
-        container = av.open(
-            str(partial), "w", format=muxer, container_options={"movflags": "+faststart"}
-        )
+        container = av.open(str(partial), "w", format=muxer, container_options=_timing(rate))
         undo.callback(container.close)
         stream = _add_stream(container, size, rate, chosen, quality)
         undo.pop_all()
     return MovieWriter(path, rate, container, stream)
+
+
+def _timing(rate: FrameRate) -> dict[str, str]:
+    # faststart: the index comes first, so that players and editors open it at once.
+    # The length of a film is kept in the movie's own ticks, by default of 1 ms, which holds
+    # no NTSC length: both clocks tick whole fractions of a frame.
+    ticks = rate.num
+    while ticks < 10_000:
+        ticks *= 2
+    scales = {"video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
+    return {"movflags": "+faststart", **scales}
 
 
 def _add_stream(

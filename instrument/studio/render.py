@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -99,16 +99,11 @@ def render(
     size = size or decoder.spec.size
     open_it = functools.partial(open_film, film) if isinstance(film, Path) else film
     clock = WallClock()
-    begin, encoding = clock.now(), 0.0
+    begin = clock.now()
     ahead = _DecodeAhead(sequence, decoder, batch, clock)
     with open_it(size, sequence.rate) as writer:
         with contextlib.closing(ahead.pictures()) as pictures:
-            for index, picture in enumerate(pictures):
-                start = clock.now()
-                writer.write(finish(picture, _values(sequence, index)) if finish else picture)
-                encoding += clock.now() - start
-                if progress:
-                    progress(_progress(index + 1, len(sequence), clock.now() - begin))
+            encoding = _encode(sequence, pictures, writer, finish, progress)
         start = clock.now()
         writer.close()
         encoding += clock.now() - start
@@ -117,6 +112,26 @@ def render(
         ModelReference(decoder.spec.name, decoder.spec.sha256),
         clock.now() - begin, ahead.decode_seconds, encoding,
     )  # fmt: skip
+
+
+def _encode(
+    sequence: ZSequence,
+    pictures: Iterator[U8],
+    writer: FilmWriter,
+    finish: Finish | None,
+    progress: Callable[[Progress], None] | None,
+) -> float:
+    """Write all pictures; returns the seconds that took, waiting for the decoder left out."""
+    clock = WallClock()
+    begin, busy = clock.now(), 0.0
+    for index, picture in enumerate(pictures):
+        start = clock.now()
+        writer.write(finish(picture, _values(sequence, index)) if finish else picture)
+        now = clock.now()
+        busy += now - start
+        if progress:
+            progress(_progress(index + 1, len(sequence), now - begin))
+    return busy
 
 
 def check_model(sequence: ZSequence, spec: DecoderSpec, allow_other_model: bool = False) -> None:

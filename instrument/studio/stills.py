@@ -37,7 +37,7 @@ class Numbering:
         """Read ``NAME/`` or ``NAME.%05d.png``; None where `path` is neither."""
         if match := _PATTERN.fullmatch(path.name):
             return cls(path.parent, match[1], int(match[2]))
-        if path.is_dir() or (not path.suffix and path.name):
+        if path.name and (not path.suffix or os.path.isdir(path)):  # noqa: PTH112 (long names too)
             return cls(path, "", _FOLDER_DIGITS)
         return None
 
@@ -115,9 +115,11 @@ def open_stills(path: Path, size: Size, rate: FrameRate) -> StillsWriter:
     target = Numbering.of(path)
     if target is None:
         raise InstrumentError(f"{path}: numbered pictures go to NAME/ or NAME.%05d.png")
-    inside = target.folder if target.folder.is_dir() else target.folder.parent
-    stage = inside / f".{path.name}.{os.getpid()}.part"
     try:
+        if path.is_file():
+            raise InstrumentError(f"{path}: cannot be written (a file has this name)")
+        inside = path if path.is_dir() else path.parent
+        stage = inside / f".{path.name}.{os.getpid()}.part"
         stage.mkdir()
     except OSError as error:
         raise InstrumentError(f"{path}: cannot be written ({error.strerror})") from error
