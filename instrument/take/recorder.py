@@ -39,6 +39,7 @@ _LARGEST_NUMBER = 1e12  # what a script may hold; see `instrument.event`
 _LAST_NANOSECOND = (1 << 63) - 1  # an event may name a time no file of nanoseconds can
 _PATIENCE_SECONDS = 60.0  # how long `close` waits for a disk that does not answer
 
+_FLOAT = np.dtype("<f4")
 _Item = tuple[str, int, int, Any, bytes]  # topic, row, nanoseconds, body, parameters
 
 
@@ -87,6 +88,7 @@ class TakeRecorder:
         self.header = header
         self.error: str | None = None  # one line once the take can no longer be written
         self.seconds_left: float | None = None  # until the disk is full, once known
+        self._shapes = header.spec.shape, (len(header.addresses),)
         self._attachments = dict(attachments)
         self._patient = patient
         rows = header.rate.frames_in(QUEUE_SECONDS)
@@ -129,7 +131,7 @@ class TakeRecorder:
 
         Indices grow; one that is left out is a gap. Rows that cannot be kept are counted.
         """
-        if z.shape != self.header.spec.shape or parameters.shape != (len(self.header.addresses),):
+        if (z.shape, parameters.shape) != self._shapes:
             raise ValueError(f"a row of {z.shape} and {parameters.shape} is none of this take")
         if index < self._frames:
             raise ValueError(f"row {index} comes after row {self._frames - 1}")
@@ -297,4 +299,4 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def _floats(array: F32) -> bytes:
-    return np.ascontiguousarray(array, "<f4").tobytes()
+    return array.astype(_FLOAT, copy=False).tobytes()
