@@ -27,14 +27,16 @@ class Down(nn.Module):
         self.second = nn.Conv2d(before, after, 3, padding=1)
         self.skip = nn.Conv2d(before, after, 1, bias=False) if skips else None
         if not skips:
-            nn.init.zeros_(self.second.weight)
-            nn.init.zeros_(self.second.bias)
+            for parameter in self.second.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, before, h, w] → [n, after, h/2, w/2]."""
         y = F.avg_pool2d(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2), 2)
         y = self.second(y)
-        return y if self.skip is None else (y + self.skip(F.avg_pool2d(x, 2))) * 0.5**0.5
+        if self.skip is not None:
+            y = (y + self.skip(F.avg_pool2d(x, 2))) * 0.5**0.5
+        return y
 
 
 class Critic(nn.Module):

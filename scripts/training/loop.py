@@ -27,7 +27,7 @@ KEPT_BYTES = 800_000_000  # most disk the painted pictures may take
 class Recipe:
     """Everything that decides what comes out. `stages` are (size in pixels, images) in order."""
 
-    stages: tuple[tuple[int, int], ...] = ((64, 400_000), (128, 250_000), (256, 200_000))
+    stages: tuple[tuple[int, int], ...] = ((64, 400_000), (128, 200_000), (256, 120_000))
     batch: int = 32
     rate: float = 1e-3
     seed: int = 0
@@ -74,7 +74,8 @@ class Training:
             for net in (self.generator, self.critic)
         ]
         self.chance = torch.Generator().manual_seed(recipe.seed + 1)
-        self.images, self.seconds, self.pictures = 0, 0.0, None
+        self.images, self.seconds = 0, 0.0
+        self.pictures: Pictures | None = None
         self._restore(folder.load())
 
     # -- one step -------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ class StateFolder:
         try:
             checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
         except Exception as error:
-            raise TrainingError(f"{path}: cannot be read ({error})") from error
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(f"{path}: cannot be read ({reason})") from error
         return checkpoint
 
     def save(self, checkpoint: dict[str, Any]) -> None:

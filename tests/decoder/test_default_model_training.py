@@ -1,0 +1,204 @@
+"""The painter, the generator and the training of the default model."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from instrument import InstrumentError
+from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from painter import FAMILIES, paint  # noqa: E402
+from painter.canvas import Canvas  # noqa: E402
+from training import state, world  # noqa: E402
+from training.critic import Critic  # noqa: E402
+from training.loop import Recipe, Training  # noqa: E402
+from training.pictures import SLOT, Pictures, slot_families  # noqa: E402
+
+SMALL = GeneratorSpec(latent=16, families=9, mapped=8, rank=4, widths=(8, 8, 8, 8, 4, 4))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+KINDS = [
+    pytest.param(kind, id=f"{family.name}-{kind.__name__}")
+    for family in FAMILIES
+    for _, kind in family.kinds
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind_is_finite_varied_and_not_flat(kind):
+    pictures = kind(Canvas(4, 64, 3))
+    assert pictures.shape == (4, 3, 64, 64)
+    assert torch.isfinite(pictures).all()
+    assert pictures.std(dim=(1, 2, 3)).min() > 0.02
+    assert (pictures[0] - pictures[1]).abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("family", range(len(FAMILIES)), ids=[f.name for f in FAMILIES])
+def test_same_seed_same_picture_at_every_size(family):
+    small, again = paint(family, 2, 64, 5), paint(family, 2, 64, 5)
+    assert torch.equal(small, again)
+    large = paint(family, 2, 256, 5).permute(0, 3, 1, 2).float()
+    reduced = torch.nn.functional.avg_pool2d(large, 4).permute(0, 2, 3, 1)
+    assert (
+        reduced - small.float()
+    ).abs().mean() < 12  # of 255; glints are finer than a pixel of 64
+
+
+def test_another_seed_another_picture():
+    assert not torch.equal(paint(0, 1, 64, 5), paint(0, 1, 64, 6))
+
+
+def test_shares_are_uneven_and_the_bias_gives_them():
+    shares = world.world_shares()
+    assert shares.max() == pytest.approx(0.3, abs=0.02) and shares.min() < 0.05
+    z = world.on_shell(20_000, 512, torch.Generator().manual_seed(2))
+    assert z.norm(dim=1).sub(512**0.5).abs().max() < 1e-3
+    for wanted in (shares, world.training_shares()):
+        won = (z[:, : len(shares)] + world.family_bias(wanted)).argmax(dim=1)
+        assert (torch.bincount(won) / len(z) - wanted).abs().max() < 0.015
+
+
+def test_generator_is_small_and_paints_every_size():
+    model = SkipGenerator(GeneratorSpec())
+    assert sum(p.numel() for p in model.parameters()) < 3_000_000
+    z = world.on_shell(2, 512, torch.Generator().manual_seed(0))
+    small, full = model(z, 64), model(z)
+    assert small.shape == (2, 3, 64, 64) and full.shape == (2, 3, 256, 256)
+    # heads not yet trained add nothing: the large picture is the small one, enlarged
+    reduced = torch.nn.functional.avg_pool2d(full, 4)
+    assert (reduced - small).abs().mean() < 0.1
+    assert torch.equal(model.family(z), (z[:, :9] + model.family_bias).argmax(dim=1))
+
+
+def test_first_pictures_have_no_checkerboard():
+    picture = SkipGenerator(SMALL)(torch.randn(2, 16), 64)
+    quads = picture.unfold(2, 2, 2).unfold(3, 2, 2)
+    assert (quads - quads[..., :1, :1]).abs().max() < 1e-5
+
+
+def test_generator_spec_round_trips_and_says_what_is_wrong():
+    assert GeneratorSpec.from_json(json.loads(json.dumps(SMALL.to_json()))) == SMALL
+    for key, wrong in (("mapped", "8"), ("widths", [8, 8.5]), ("sharpness", None), ("heads", 99)):
+        with pytest.raises(InstrumentError, match="generator"):
+            GeneratorSpec.from_json(SMALL.to_json() | {key: wrong})
+    with pytest.raises(InstrumentError, match="exactly the keys"):
+        GeneratorSpec.from_json({})
+
+
+def test_what_a_finer_size_adds_to_the_critic_begins_at_nothing():
+    critic = Critic(9)
+    fine = torch.randn(4, 3, 128, 128)
+    family = torch.tensor([0, 1, 2, 3])
+    coarse = torch.nn.functional.avg_pool2d(fine, 2)
+    assert torch.allclose(critic(fine, family), critic(coarse, family), atol=1e-5)
+
+
+def test_pictures_are_drawn_by_family_and_painted_again_alike(tmp_path):
+    shares = world.training_shares()
+    slots = 10
+    pictures = Pictures(tmp_path / "p", 64, slots, shares, seed=3)
+    pictures.open(0, lambda done, pieces: None)
+    first = pictures.data.clone()
+    families = slot_families(slots, shares)
+    assert set(families.tolist()) == set(range(9))
+    wanted = torch.tensor([4, 8])
+    drawn = pictures.draw(wanted, torch.Generator().manual_seed(0))
+    for family, picture in zip(wanted, drawn, strict=True):
+        own = first.view(slots, SLOT, 64, 64, 3)[families == family].flatten(0, 1)
+        as_bytes = ((picture.permute(1, 2, 0) + 1) * 127.5).round().byte()
+        either = (own == as_bytes).flatten(1).all(1) | (own == as_bytes.flip(1)).flatten(1).all(1)
+        assert either.any()
+    again = Pictures(tmp_path / "q", 64, slots, shares, seed=3)
+    again.open(slots, lambda done, pieces: None)
+    assert torch.equal(again.data, first)
+
+
+def test_snapshots_are_evenly_spaced_in_ratio():
+    moments = state.snapshot_moments(850_000)
+    assert moments[0] == 1000 and moments[-1] == 850_000 and len(moments) >= 40
+    ratios = [b / a for a, b in itertools.pairwise(moments[:-1])]
+    assert max(ratios) - min(ratios) < 0.01
+
+
+def test_stages_and_rate_follow_the_images():
+    recipe = Recipe(stages=((64, 100), (128, 50)))
+    assert [recipe.size_at(n) for n in (0, 99, 100, 149, 500)] == [64, 64, 128, 128, 128]
+    long = Recipe()
+    assert long.rate_at(0) == long.rate > long.rate_at(400_000) > long.rate_at(long.total) > 0
+
+
+RECIPE = Recipe(stages=((64, 40), (128, 8)), batch=8, slots=9)
+
+
+def start(folder: Path) -> list[str]:
+    options = ["--batch", "8", "--slots", "9", "--checkpoint-seconds", "0"]
+    options += ["--stages", "64:40,128:8", "--state", str(folder)]
+    return [sys.executable, str(SCRIPTS / "train_default"), *options]
+
+
+def test_training_survives_being_killed_grows_and_ends(tmp_path):
+    folder = tmp_path / "state"
+    process = subprocess.Popen(start(folder), stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with pytest.raises(state.TrainingError, match="another training"):
+            state.StateFolder(folder)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    opened = state.StateFolder(folder)
+    training = Training(RECIPE, GeneratorSpec(), opened)
+    assert 0 < training.images <= 48
+    training.run(lambda: False, 1000, lambda line: None)
+    opened.close()
+    assert torch.load(folder / "checkpoint.pt", weights_only=True)["images"] == 48
+    (snapshot,) = sorted((folder / "snapshots").iterdir())
+    with safe_open(snapshot, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        assert about["size"] == 128 and "heads.1.weight" in set(file.keys())
+    assert GeneratorSpec.from_json(about["generator"]) == GeneratorSpec()
+
+
+def test_going_on_from_a_checkpoint_is_the_same_as_not_stopping(tmp_path):
+    recipe = Recipe(stages=((64, 80),), batch=8, slots=9)
+    through = Training(recipe, SMALL, state.StateFolder(tmp_path / "through"))
+    parted = Training(recipe, SMALL, state.StateFolder(tmp_path / "parted"))
+    for _ in range(4):
+        through.step()
+    for _ in range(2):
+        parted.step()
+    parted.checkpoint()
+    parted.folder.close()
+    resumed = Training(recipe, SMALL, state.StateFolder(tmp_path / "parted"))
+    for _ in range(2):
+        resumed.step()
+    for one, other in zip(through.average.parameters(), resumed.average.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_damaged_checkpoint_is_one_clear_line(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(state.TrainingError, match="cannot be read") as caught:
+        state.StateFolder(tmp_path).load()
+    assert "\n" not in str(caught.value)
