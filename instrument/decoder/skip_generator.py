@@ -84,6 +84,11 @@ class GeneratorSpec:
         return cls(sharpness=float(sharpness), widths=tuple(widths), **whole)
 
 
+def double(x: Tensor) -> Tensor:
+    """[n, c, h, w] → [n, c, 2h, 2w], bilinear: repeated pixels would leave a visible grid."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
 class Modulated(nn.Module):
     """3×3 convolution → RMS normalisation over channels → scale and shift from w → leaky ReLU."""
 
@@ -115,7 +120,7 @@ class Octave(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [n, before, h, w] → [n, after, 2h, 2w] (the same h, w where nothing doubles)."""
         if self.doubles:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = double(x)
         x = self.first(x, w)
         return x if self.second is None else self.second(x, w)
 
@@ -178,12 +183,7 @@ class SkipGenerator(nn.Module):
             x = octave(x, w)  # [n, widths[index], 4·2^index, 4·2^index]
             if index >= silent:
                 light = F.pixel_shuffle(self.heads[index - silent](x), 2)  # [n, 3, 8·2^index, …]
-                picture = light if picture is None else light + self._double(picture)
+                picture = light if picture is None else light + double(picture)
         if picture is None or picture.shape[-1] != size:
             raise ValueError(f"a generator of {self.spec.size} pixels has no head for {size}")
         return torch.tanh(picture)
-
-    @staticmethod
-    def _double(picture: Tensor) -> Tensor:
-        """[n, 3, h, w] → [n, 3, 2h, 2w], bilinear: without detail it stays soft, never blocky."""
-        return F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
