@@ -71,17 +71,21 @@ def _text(text: object) -> str:
 def monitors() -> list[Monitor]:
     """The monitors of the desktop, the main one first. Raises InstrumentError: no display."""
     glfw = start_glfw()
-    return [_monitor(glfw, index, handle) for index, handle in enumerate(glfw.get_monitors())]
+    seen = [_monitor(glfw, index, handle) for index, handle in enumerate(glfw.get_monitors())]
+    return [monitor for monitor in seen if monitor is not None]
 
 
-def _monitor(glfw: Any, index: int, handle: Any) -> Monitor:
-    mode = glfw.get_video_mode(handle)
+def _monitor(glfw: Any, index: int, handle: Any) -> Monitor | None:
+    try:
+        mode = glfw.get_video_mode(handle)
+    except ValueError:  # unplugged a moment ago: GLFW still lists it, and has no mode for it
+        return None
     return Monitor(
         index=index,
         name=_text(glfw.get_monitor_name(handle)),
-        size=(mode.size.width, mode.size.height) if mode else (0, 0),
+        size=(mode.size.width, mode.size.height),
         position=tuple(glfw.get_monitor_pos(handle)),
-        refresh=float(mode.refresh_rate) if mode and mode.refresh_rate else None,
+        refresh=float(mode.refresh_rate) if mode.refresh_rate else None,
     )
 
 

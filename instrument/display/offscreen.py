@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import sys
 from typing import Any, Self
 
@@ -36,6 +38,7 @@ class Offscreen:
             self._framebuffer.release()
         if self._ctx is not None:
             self._ctx.release()
+            _let_go()
         self._framebuffer = self._ctx = None
 
     @property
@@ -81,6 +84,14 @@ class Offscreen:
         # RGBA, for reading three bytes a pixel costs drivers ten times as much.
         pixels = np.frombuffer(self.framebuffer.read(components=4), np.uint8)
         return np.ascontiguousarray(pixels.reshape(height, width, 4)[::-1, :, :3])
+
+
+def _let_go() -> None:
+    """Take the context off this thread, which moderngl leaves on it: under X11 a window opened
+    later in the same process would be refused its own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libEGL.so.1").eglReleaseThread()
 
 
 def _context() -> moderngl.Context:

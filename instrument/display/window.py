@@ -85,6 +85,7 @@ class Window:
 
     def __enter__(self) -> Self:
         self._glfw = start_glfw()
+        self._glfw.poll_events()  # what was plugged since GLFW last looked
         self._window = self._create()
         self._glfw.make_context_current(self._window)
         loader: Any = _Loader(self._glfw)
@@ -105,7 +106,8 @@ class Window:
             self._ctx.release()
             self._ctx = None
         if self._window is not None:
-            self._glfw.set_monitor_callback(None)
+            # Not None: the binding would call the 0 it turns that into.
+            self._glfw.set_monitor_callback(lambda *_: None)
             # GLFW itself stays up until the process ends: it is cheap, and another window or
             # `monitors` may be using it.
             self._glfw.destroy_window(self._window)
@@ -255,7 +257,7 @@ class Window:
 
     def _fill(self, monitor: Monitor) -> None:
         glfw, window = self._glfw, self._window
-        if glfw.get_window_monitor(window) is None and self._filled is None:
+        if self._filled is None:
             self._windowed = (*glfw.get_window_pos(window), *glfw.get_window_size(window))
         handle = glfw.get_monitors()[monitor.index]
         # The monitor's own mode: a projector that has to find a new one goes dark for seconds.

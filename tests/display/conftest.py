@@ -165,9 +165,10 @@ def two_monitors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["-modulepath", modules]
     with _display(command, folder / "log"):
         mode = "74.50 1280 1344 1472 1664 720 723 728 748 -hsync +vsync".split()
-        xrandr_steps = [["--newmode", "1280x720_60", *mode], ["--addmode", "DUMMY1", "1280x720_60"]]
-        for step in xrandr_steps:
-            subprocess.run([xrandr, *step], check=True)
+        # The last, bare question makes the server look at its outputs: till then the second
+        # is switched on and yet not connected.
         right = ["--output", "DUMMY1", "--mode", "1280x720_60", "--right-of", "DUMMY0"]
-        subprocess.run([xrandr, *right], check=True)
+        add = ["--addmode", "DUMMY1", "1280x720_60"]
+        for step in (["--newmode", "1280x720_60", *mode], add, right, []):
+            subprocess.run([xrandr, *step], check=True, stdout=subprocess.DEVNULL)
         yield os.environ["DISPLAY"]

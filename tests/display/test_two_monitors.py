@@ -19,21 +19,23 @@ def until(true, window, seconds=10.0):
         if true():
             return
         time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain")
+    raise AssertionError(f"stands at {place(window)}, {window.monitor}; there is {monitors()}")
 
 
 def xrandr(*arguments):
-    subprocess.run(["xrandr", *arguments], check=True)
+    subprocess.run(["xrandr", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def plug():
     xrandr("--addmode", "DUMMY1", MODE)
     xrandr("--output", "DUMMY1", "--mode", MODE, "--right-of", "DUMMY0")
+    xrandr()  # a bare question makes the server look at its outputs
 
 
 def unplug():
     xrandr("--output", "DUMMY1", "--off")
     xrandr("--delmode", "DUMMY1", MODE)
+    xrandr()
 
 
 def place(window):
@@ -80,6 +82,7 @@ def test_a_beamer_plugged_in_late_is_filled_when_it_comes(two_monitors):
     try:
         with Window((320, 240), clock=WallClock(), fullscreen="DUMMY1") as window:
             assert "no monitor DUMMY1" in window.notices()[0]
+            window.poll()  # gone and back between two looks would be no change at all
             plug()
             until(lambda: place(window) == (1920, 0, 1280, 720), window)
     finally:
