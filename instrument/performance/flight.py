@@ -14,7 +14,13 @@ import numpy as np
 
 from instrument.latent import geometry
 from instrument.latent.space import F64, LatentSpec
-from instrument.latent.spring import Spring, SpringState, position_after, step
+from instrument.latent.spring import (
+    HIGHEST_FREQUENCY,
+    Spring,
+    SpringState,
+    position_after,
+    step,
+)
 
 _OPPOSITE = math.radians(160.0)  # beyond this a straight flight would graze the origin
 _BOW = 0.5  # how far such a flight swings aside, as a share of ω·radius
@@ -50,6 +56,15 @@ class Flight:
             return self
         motion = step(self.motion, self.target, self.spring, time - self.anchor)
         return replace(self, anchor=time, motion=motion, drift_phase=self.phase(time))
+
+    def leashed(self, longest: float) -> Flight:
+        """With no coordinate further out than `longest`, and none faster than a spring can be."""
+        position, velocity = self.motion.position, self.motion.velocity
+        fastest = 2.0 * math.pi * HIGHEST_FREQUENCY * longest
+        if np.max(np.abs(position)) <= longest and np.max(np.abs(velocity)) <= fastest:
+            return self
+        motion = SpringState(position.clip(-longest, longest), velocity.clip(-fastest, fastest))
+        return replace(self, motion=motion)
 
     def pushed(self, velocity: F64) -> Flight:
         """With `velocity` ``F64[shape]`` per second added at the anchor."""
@@ -108,14 +123,20 @@ def aside(motion: SpringState, target: F64, spring: Spring, radius: float) -> F6
     """The velocity ``F64[shape]`` that swings a flight around the origin.
 
     Zero for all but nearly opposite targets: two independent places in 512 dimensions never are,
-    a place and its mirror image always.
+    a place and its mirror image always. What swings already is not pushed again.
     """
     opposite = geometry.angle(motion.position, target) > _OPPOSITE
     if not opposite.any():
         return np.zeros_like(target)
-    across = geometry.direction(geometry.slerp(motion.position, -motion.position, 0.5))
+    unit = geometry.direction(motion.position)
+    across = _across(target, unit)
+    lost = geometry.length(across) < 1e-6 * geometry.length(target)
+    across = np.where(lost[..., None], geometry.slerp(unit, -unit, 0.5), across)
+    across = geometry.direction(across)
+    swing = np.sum(motion.velocity * across, axis=-1)
     speed = _BOW * 2.0 * math.pi * spring.frequency * radius
-    return np.where(opposite[..., None], speed * across, 0.0)
+    missing = np.where(opposite, np.maximum(speed - np.abs(swing), 0.0), 0.0)
+    return np.asarray((np.where(swing < 0.0, -missing, missing))[..., None] * across)
 
 
 def along(motion: SpringState, otherwise: F64, radians_per_second: float) -> F64:

@@ -57,7 +57,9 @@ class Parameter:
         return (value - self.low) / (self.high - self.low)
 
     def clamp(self, value: float) -> float:
-        """`value` within the range."""
+        """`value` within the range; of a switch, the end it is nearer to."""
+        if self.curve == "switch":
+            return self.high if value >= 0.5 * (self.low + self.high) else self.low
         return min(max(value, self.low), self.high)
 
 
@@ -157,8 +159,10 @@ def instrument_triggers(waypoints: tuple[str, ...]) -> tuple[Trigger, ...]:
         Trigger("/performance/home", "glide to the home waypoint"),
         Trigger("/performance/hold", "stay where z is now; 0 goes on"),
         Trigger("/performance/flick", "push z on along its way"),
-        Trigger("/performance/panic", "noise off, fades open, glide home"),
+        Trigger("/performance/panic", "every value back to the preset's, and glide home"),
         Trigger("/score/play", "play the preset's cues from the start; 0 stops"),
-        Trigger("/take/record", "start a take; 0 stops"),
+        Trigger("/take/record", "start a take; 0 ends it"),
+        Trigger("/take/toggle", "start a take, or end the one that runs"),
         Trigger("/display/fullscreen", "fill the screen, or leave it"),
+        Trigger("/display/hud", "show the small display, or hide it"),
     )

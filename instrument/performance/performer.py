@@ -16,12 +16,13 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import ControlEvent, is_finite
+from instrument.latent import geometry
 from instrument.latent.noise import Drift
 from instrument.latent.pad import Pad
 from instrument.latent.space import F32, F64
 from instrument.latent.spring import Spring
 from instrument.latent.waypoints import WaypointBank
-from instrument.performance.flight import along, aside, at_rest
+from instrument.performance.flight import Flight, along, aside, at_rest
 from instrument.performance.mapping import Binding, Touch, is_press, respond
 from instrument.performance.parameters import (
     PAD_AXES,
@@ -29,12 +30,18 @@ from instrument.performance.parameters import (
     instrument_parameters,
     instrument_triggers,
 )
-from instrument.performance.score import Score
-from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.score import Cue, Score
+from instrument.performance.state import Aim, GlideRule, Performance, ValueGlide
 
 CONTROL_GRID = 240  # Hz: at 60 frames a second the path has four corners a frame, none visible
+_LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
+_GLIDE_RULES: dict[str, GlideRule] = {
+    "/spring/frequency": "frequency",
+    "/glide/seconds": "seconds",
+    "/glide/beats": "beats",
+}
 _RAW = "/raw"
-_STAGE_TRIGGERS = ("/take/record", "/display/fullscreen")
+_STAGE_TRIGGERS = ("/take/record", "/take/toggle", "/display/fullscreen", "/display/hud")
 
 
 class Performer:
@@ -58,6 +65,7 @@ class Performer:
         """
         self.bank, self.spec, self.bindings = bank, bank.spec, bindings
         self.pad, self.score = pad, score or Score()
+        self.seed, self.snapshots = seed, snapshots
         self.space = ParameterSpace(
             instrument_parameters(snapshots, pad.axes if pad else 2),
             instrument_triggers(tuple(waypoint.name for waypoint in bank)),
@@ -66,12 +74,15 @@ class Performer:
         self._drift = Drift(bank.spec, seed)
         self._triggers = {trigger.address for trigger in self.space.triggers}
         self._start = self._starting_values(values or {})
+        # The last word wins in a preset, too.
+        words = [rule for address in values or {} if (rule := _GLIDE_RULES.get(address))]
+        self._start_rule: GlideRule = words[-1] if words else "frequency"
         self._by_source: dict[str, list[int]] = {}
         for number, binding in enumerate(bindings):
             self.check_address(binding.target)
             self._by_source.setdefault(binding.source, []).append(number)
         for cue in self.score.cues:
-            self.check_address(cue.address.removeprefix(_RAW))
+            self.check_cue(cue)
 
         find = self.space.index
         self._frequency, self._damping = find("/spring/frequency"), find("/spring/damping_ratio")
@@ -82,6 +93,14 @@ class Performer:
         self._axes = [index for index in axes if index is not None]
         self._shaping = {self._frequency, self._damping, self._seconds, self._beats}
         self._shaping |= {self._tempo, self._rate, *self._axes}
+        self._glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
+        furthest = max(float(np.max(geometry.length(w.z.astype(np.float64)))) for w in bank)
+        self._leash = _LEASH * max(furthest, self.spec.radius or 1.0)
+
+    @property
+    def home(self) -> str:
+        """The name of the waypoint everything starts from."""
+        return self.bank.waypoints[self._home].name
 
     # Reading: a frame looks at a performance, and nothing changes.
 
@@ -113,6 +132,7 @@ class Performer:
         aim = Aim("waypoint", self._home)
         flight = at_rest(place, Spring(1.0, 1.0))
         performance = Performance(0.0, flight, aim, self._start.copy(), stale=True)
+        performance.glide_rule = self._start_rule
         self._settle(performance)
         return performance
 
@@ -124,6 +144,8 @@ class Performer:
         `events` are in order of time, none before `performance.time`, none after `until`.
         Raises ValueError where they are not: what an event changed cannot be changed before it.
         """
+        if not performance.time <= until < math.inf:
+            raise ValueError(f"no way from {performance.time} to {until}")
         moved = performance.copy()
         for event in events:
             if not moved.time <= event.time <= until:
@@ -159,7 +181,7 @@ class Performer:
             # The grid first where both fall together: the next grid point lies after p.time.
             if grid <= until and grid <= cue:
                 p.time = grid
-                p.flight = p.flight.anchored(p.time)
+                p.flight = self._anchored(p)
                 self._land(p)
                 p.stale = True
             elif cue <= until:
@@ -190,6 +212,10 @@ class Performer:
                 del p.gliding[index]
 
     # Where things are.
+
+    def _anchored(self, p: Performance) -> Flight:
+        """The flight read from now on; a leash keeps what is pushed again and again finite."""
+        return p.flight.anchored(p.time).leashed(self._leash)
 
     def _value(self, p: Performance, index: int) -> float:
         glide = p.gliding.get(index)
@@ -263,10 +289,12 @@ class Performer:
             self._pull(p, binding, touch, value)
             return
         position = respond(binding, touch, value, self._heading(p, index))
-        set_last = touch.position if touch and position is None else position
-        p.touches[number] = Touch(value, set_last)
         if position is not None:
+            parameter = self.space.parameters[index]
+            position = parameter.unmap(parameter.map(position))  # a switch knows 0 and 1 alone
             self._move(p, index, position, binding.smoothing)
+        # A control that asks for nothing has let go: it must meet the value anew.
+        p.touches[number] = Touch(value, position)
 
     def _pull(self, p: Performance, binding: Binding, touch: Touch | None, value: float) -> None:
         """A binding on a trigger: at the press, and with ``momentary`` at the release too."""
@@ -298,16 +326,11 @@ class Performer:
     def _touch_flight(self, p: Performance, index: int) -> None:
         if index not in self._shaping:
             return
-        p.flight = p.flight.anchored(p.time)
+        p.flight = self._anchored(p)
         p.stale = True
+        p.glide_rule = self._glide_rules.get(index, p.glide_rule)
         if index in self._axes and self.pad is not None:
             p.aim, p.resumes = Aim("pad"), None
-        elif index == self._frequency:
-            p.glide_rule = "frequency"
-        elif index == self._seconds:
-            p.glide_rule = "seconds"
-        elif index == self._beats:
-            p.glide_rule = "beats"
 
     def _fire(self, p: Performance, address: str, value: float) -> None:
         pressed = value >= 0.5
@@ -329,7 +352,7 @@ class Performer:
             self._go(p, self.bank.index(address.split("/")[2]))
 
     def _go(self, p: Performance, waypoint: int) -> None:
-        p.flight = p.flight.anchored(p.time)
+        p.flight = self._anchored(p)
         p.aim, p.resumes, p.stale = Aim("waypoint", waypoint), None, True
         if self.spec.radius is not None:
             swing = aside(p.flight.motion, self._place(waypoint), self._spring(p), self.spec.radius)
@@ -341,26 +364,26 @@ class Performer:
 
     def _hold(self, p: Performance, pressed: bool) -> None:
         if pressed and p.aim.kind != "hold":
-            p.flight = p.flight.anchored(p.time)
+            p.flight = self._anchored(p)
             p.resumes, p.aim, p.stale = p.aim, Aim("hold", place=p.flight.motion.position), True
         elif not pressed and p.aim.kind == "hold" and p.resumes is not None:
-            p.flight = p.flight.anchored(p.time)
+            p.flight = self._anchored(p)
             p.aim, p.resumes, p.stale = p.resumes, None, True
 
     def _push(self, p: Performance) -> None:
         """Add velocity along the way z is flying; at rest, in a direction of the drift's own."""
-        flight = p.flight.anchored(p.time)
+        flight = self._anchored(p)
         speed = math.radians(self._value(p, self._flick))
         p.flight = flight.pushed(along(flight.motion, self._drift.at(float(p.flicks)), speed))
         p.flicks += 1
 
     def _panic(self, p: Performance) -> None:
         """Back to the preset's values, every control let go, and home."""
-        p.flight = p.flight.anchored(p.time)
+        p.flight = self._anchored(p)
         p.values = self._start.copy()
         p.gliding.clear()
         p.touches.clear()
-        p.glide_rule = "frequency"
+        p.glide_rule = self._start_rule
         p.score_since, p.next_cue = None, 0
         self._go(p, self._home)
 
@@ -381,9 +404,20 @@ class Performer:
             every = (*self.space.addresses, *sorted(self._triggers))
             raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")
 
+    def check_cue(self, cue: Cue) -> None:
+        """Raises InstrumentError unless a score may say `cue`."""
+        if cue.address.startswith(_RAW + "/"):
+            self.space.index(cue.address[len(_RAW) :])
+        else:
+            self.check_address(cue.address)
+        heard = [self.bindings[number].target for number in self._by_source.get(cue.address, ())]
+        if "/score/play" in heard:
+            raise InstrumentError(f"{cue.address} plays the score: a score cannot play itself")
+
     def _starting_values(self, given: dict[str, float]) -> F64:
         values = self.space.defaults()
         for address, value in given.items():
             self.check_value(address, value)
-            values[self.space.index(address)] = value
+            index = self.space.index(address)
+            values[index] = self.space.parameters[index].clamp(value)
         return values

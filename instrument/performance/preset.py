@@ -27,8 +27,9 @@ RESERVED = (
     Binding("/key/b", "/display/blackout", "toggle", smoothing=0.07),  # 0.2 s to black
     Binding("/key/space", "/display/freeze", "toggle"),
     Binding("/key/shift+escape", "/performance/panic"),
-    Binding("/key/r", "/take/record"),
+    Binding("/key/r", "/take/toggle"),
     Binding("/key/f11", "/display/fullscreen"),
+    Binding("/key/tab", "/display/hud"),
 )
 
 
@@ -141,8 +142,8 @@ def compose(
     pad = _pad(preset, bank)
     bindings = [_binding(preset, number) for number in range(len(fields.binding))]
     cues = [_cue(preset, number) for number in range(len(fields.cue))]
-    if not -(1 << 63) <= fields.seed < 1 << 63 or fields.seed < 0:
-        raise preset.error(["seed"], f"seed {fields.seed}: must be 0 or a larger integer")
+    if not 0 <= fields.seed < 1 << 63:
+        raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
     probe = Performer(bank, pad=pad, snapshots=snapshots)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
@@ -151,9 +152,9 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
+    listening = Performer(bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots)
     for number, cue in enumerate(cues):
-        address = cue.address.removeprefix("/raw")
-        _check(preset, ["cue", number, "address"], probe.check_address, address)
+        _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
     return Performer(
         bank,
@@ -183,7 +184,9 @@ def _pad(preset: Preset, bank: WaypointBank) -> Pad | None:
     fields = preset.fields.pad
     if fields is None:
         return None
-    axes = len(fields.place[0].at) if fields.place else 0
+    if len(fields.place) < 2:
+        raise preset.error(["pad"], f"pad: needs 2 or more places, has {len(fields.place)}")
+    axes = len(fields.place[0].at)
     for number, place in enumerate(fields.place):
         keys: list[str | int] = ["pad", "place", number]
         _check(preset, [*keys, "waypoint"], bank.index, place.waypoint)

@@ -1,0 +1,172 @@
+"""``instrument bench``: what the instrument itself costs, measured here and now."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from instrument import __version__
+from instrument.cli.console import say
+from instrument.cli.sources import assemble, bundled_script
+from instrument.event import ControlEvent, read_events
+from instrument.latent.sequence import ModelReference
+from instrument.live.loop import Loop, Show
+from instrument.live.tape import Tape
+from instrument.performance.mapping import Binding
+from instrument.performance.performer import Performer
+from instrument.performance.state import Performance
+from instrument.take.header import TakeHeader
+from instrument.take.recorder import TakeRecorder
+from instrument.take.replay import attachments_of
+from instrument.timebase import StepClock, WallClock
+
+_ROUNDS = 2000
+_BINDINGS = 50
+_TARGETS = (
+    "/noise/strength", "/noise/rate", "/master/gain", "/model/mix", "/model/truncation",
+    "/flick/strength", "/tempo/bpm", "/display/blackout", "/glide/beats", "/spring/damping_ratio",
+)  # fmt: skip
+
+
+def bench(
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write the JSON here.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure the performer, the tick and a minute of performance without pictures."""
+    rows = [_performer_advance(), *_tick_overhead(), _minute_in_steps()]
+    document = {
+        "instrument": __version__,
+        "python": platform.python_version(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "rows": rows,
+    }
+    text = json.dumps(document, indent=1)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    print(text if as_json else _table(rows))
+    missed = [row["name"] for row in rows if row["value"] > row["target"]]
+    if missed:
+        say(f"over target: {', '.join(missed)}")
+
+
+def _row(name: str, value: float, target: float, unit: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "value": round(value, 3), "target": target, "unit": unit, **more}
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [f"{'what':<44} {'measured':>10} {'target':>8}"]
+    for row in rows:
+        mark = "" if row["value"] <= row["target"] else "  <- over"
+        lines.append(
+            f"{row['name']:<44} {row['value']:>10.3f} {row['target']:>8g} {row['unit']}{mark}"
+        )
+    return "\n".join(lines)
+
+
+def _performer_advance() -> dict[str, Any]:
+    """A frame of the performer: drift on, fifty bindings of which five move."""
+    programme = assemble("default", None, None, None)
+    bindings = tuple(
+        Binding(f"/midi/bench/cc/{n}", _TARGETS[n % len(_TARGETS)], smoothing=0.0 if n % 2 else 0.1)
+        for n in range(_BINDINGS)
+    )
+    performer = Performer(
+        programme.bank,
+        values={"/noise/strength": 8.0},
+        bindings=bindings,
+        pad=programme.performer.pad,
+    )
+    performance = performer.begin()
+    clock, times = WallClock(), []
+    for frame in range(1, _ROUNDS + 1):
+        now = frame / 60.0
+        waypoint = ControlEvent(f"/waypoint/{frame // 120 % 8 + 1}/go", 1.0, now - 0.002)
+        events = [waypoint] if frame % 120 == 0 else []
+        events += [
+            ControlEvent(f"/midi/bench/cc/{(frame * 5 + n) % _BINDINGS}", frame % 100 / 100, now)
+            for n in range(5)
+        ]
+        begun = clock.now()
+        performance = performer.advance(performance, now, events)
+        performer.z(performance)
+        times.append(clock.now() - begun)
+    return _row(
+        f"performer, one frame, {performer.spec.size}-D, {_BINDINGS} bindings, drift",
+        1e6 * statistics.median(times), 150.0, "µs",
+        p99=round(1e6 * float(np.percentile(times, 99)), 1), frames=_ROUNDS,
+    )  # fmt: skip
+
+
+def _tick_overhead() -> list[dict[str, Any]]:
+    """Everything of a tick but decode and swap, offscreen where there is no window."""
+    from instrument.decoder.process import DecoderProcess
+    from instrument.display.offscreen import Offscreen
+    from instrument.display.presenter import Presenter
+    from instrument.live.loop import Screen
+
+    programme = assemble("default", None, None, None)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        DecoderProcess(programme.model) as decoder,
+        Offscreen((256, 256)) as surface,
+    ):
+        tape = Tape(
+            lambda began: _recorder(Path(folder) / "bench.take", programme.performer, began)
+        )
+        screen = Screen(surface, Presenter(surface.ctx), decoder, hint=None)
+        show = Show(
+            programme.performer, programme.rate, WallClock(), tape,
+            script=read_events(bundled_script()), screen=screen, seconds=10.0, record=True,
+        )  # fmt: skip
+        loop = Loop(show)
+        loop.run()
+    meters = loop.meters
+    return [
+        _row(
+            "tick without decode and swap, 256 px, recording",
+            1e3 * meters.overhead.percentile(50), 2.0, "ms",
+            p99=round(1e3 * meters.overhead.percentile(99), 3), ticks=meters.ticks,
+            on_time=round(meters.on_time, 4), pictures=meters.shown,
+        ),
+    ]  # fmt: skip
+
+
+def _minute_in_steps() -> dict[str, Any]:
+    """Sixty seconds of performance with nothing decoded, written to a take."""
+    programme = assemble("default", None, None, None)
+    clock = WallClock()
+    with tempfile.TemporaryDirectory() as folder:
+        tape = Tape(
+            lambda began: _recorder(Path(folder) / "bench.take", programme.performer, began)
+        )
+        show = Show(
+            programme.performer, programme.rate, StepClock(), tape,
+            script=read_events(bundled_script()), seconds=60.0, record=True,
+        )  # fmt: skip
+        begun = clock.now()
+        Loop(show).run()
+        spent = clock.now() - begun
+    return _row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)
+
+
+def _recorder(folder: Path, performer: Performer, began: Performance) -> TakeRecorder:
+    programme = assemble("default", None, None, None)
+    header = TakeHeader(
+        name="bench", rate=programme.rate, spec=performer.spec,
+        addresses=performer.space.addresses,
+        model=ModelReference(programme.model.name, programme.model.sha256), seed=performer.seed,
+    )  # fmt: skip
+    attachments = attachments_of(performer, programme.preset, began)
+    return TakeRecorder(folder, header, attachments, patient=True).open()

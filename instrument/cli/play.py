@@ -1,0 +1,211 @@
+"""``instrument play``: perform in a window, or without anybody looking."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from instrument import InstrumentError
+from instrument.cli.console import report, say
+from instrument.cli.render import render_film
+from instrument.cli.sources import Programme, assemble, bundled_script, parse_size
+from instrument.decoder.process import DecoderProcess
+from instrument.display.monitors import display_available
+from instrument.display.presenter import Presenter
+from instrument.display.window import Window
+from instrument.event import ControlEvent, read_events
+from instrument.frame import U8
+from instrument.latent.sequence import ModelReference
+from instrument.live.loop import Loop, Screen, Show
+from instrument.live.tape import Tape
+from instrument.performance.state import Performance
+from instrument.take.header import TakeHeader
+from instrument.take.recorder import TakeRecorder
+from instrument.take.replay import attachments_of
+from instrument.timebase import Clock, StepClock, WallClock
+
+_DEMO_SECONDS = 10.0
+_HINT = "Move the mouse.  Keys 1-8 fly to a waypoint, R records, B fades out, Tab hides this."
+
+
+def play(
+    preset: Annotated[
+        str, typer.Argument(help="A preset's name, or a file NAME.toml.")
+    ] = "default",
+    model: Annotated[str | None, typer.Option(help="Another model than the preset's.")] = None,
+    take: Annotated[
+        Path | None, typer.Option(help="Record from the start into this take, or folder of takes.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Window size, WIDTHxHEIGHT.")] = "960x960",
+    rate: Annotated[str | None, typer.Option(help="Rows of z a second: 60, 30000/1001 …")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No window, no pictures.")] = False,
+    fullscreen: Annotated[
+        str | None, typer.Option(help="Fill this monitor: its number or name.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="What the noise grows from.")] = None,
+    script: Annotated[Path | None, typer.Option(help="Play the events of this .jsonl.")] = None,
+    clock: Annotated[
+        str, typer.Option(help="wall, or steps: as fast as possible, nothing decoded.")
+    ] = "wall",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Perform. Without a display: the bundled script for ten seconds, and a film of it."""
+    if clock not in ("wall", "steps"):
+        raise InstrumentError(f"clock {clock!r}: allowed are wall and steps")
+    if seconds is not None and not 0.0 < seconds <= 1e6:
+        raise InstrumentError(f"seconds {seconds}: must be above 0")
+    window_size = parse_size(size)
+    programme = assemble(preset, model, seed, rate)
+    events = read_events(script) if script else []
+    in_steps = clock == "steps"
+    demo = not (headless or in_steps or display_available())
+    if demo:
+        say("No display here: playing the bundled script for 10 s, then rendering it.")
+        events = events or read_events(bundled_script())
+        seconds, take = seconds or _DEMO_SECONDS, take or Path("takes")
+    elif seconds is None and (headless or in_steps):
+        seconds = _length_of(events)
+    timing: Clock = StepClock() if in_steps else WallClock()
+    tape = Tape(lambda began: _open_take(programme, take, began, patient=in_steps))
+    show = Show(
+        programme.performer, programme.rate, timing, tape,
+        script=events, seconds=seconds, record=take is not None,
+    )  # fmt: skip
+    if headless or demo or in_steps:
+        loop = Loop(show)
+        with _stops(loop):
+            loop.run()
+    else:
+        wanted = int(fullscreen) if fullscreen and fullscreen.isdigit() else fullscreen
+        loop = _play_in_window(show, programme, window_size, wanted)
+    _finish(programme, loop, tape, demo, as_json)
+
+
+def _play_in_window(
+    show: Show, programme: Programme, size: tuple[int, int], fullscreen: int | str | None
+) -> Loop:
+    with ExitStack() as stack:
+        # The decoder first: it loads while the window opens.
+        decoder = stack.enter_context(DecoderProcess(programme.model))
+        window = stack.enter_context(
+            Window(size, f"latent-instrument: {programme.bank.name}", clock=show.clock,
+                   fullscreen=fullscreen)
+        )  # fmt: skip
+        show.screen = Screen(
+            window, Presenter(window.ctx), decoder, programme.preset.fit,
+            _home_picture(programme), hud=fullscreen is None, hint=_HINT,
+        )  # fmt: skip
+        loop = Loop(show)
+        with _stops(loop):
+            loop.run()
+        return loop
+
+
+def _home_picture(programme: Programme) -> U8 | None:
+    home = programme.performer.home
+    pixels = programme.bank.pictures.get(home)
+    if pixels is None:
+        return None
+    return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+
+
+def _length_of(events: list[ControlEvent]) -> float:
+    if not events:
+        raise InstrumentError("--headless needs --seconds or a --script: nobody could stop it")
+    return events[-1].time + 1.0
+
+
+def _open_take(
+    programme: Programme, wanted: Path | None, began: Performance, patient: bool
+) -> TakeRecorder:
+    performer, model = programme.performer, programme.model
+    folder = _take_folder(wanted)
+    header = TakeHeader(
+        name=folder.name.removesuffix(".take"),
+        rate=programme.rate,
+        spec=programme.bank.spec,
+        addresses=performer.space.addresses,
+        model=ModelReference(model.name, model.sha256),
+        seed=performer.seed,
+        started=_now().isoformat(timespec="seconds"),
+    )
+    attachments = attachments_of(performer, programme.preset, began)
+    return TakeRecorder(folder, header, attachments, patient=patient).open()
+
+
+def _take_folder(wanted: Path | None) -> Path:
+    """`wanted` itself where it can become a take; else a new name within it."""
+    parent = wanted or Path("takes")
+    is_new = not parent.exists() or (parent.is_dir() and not any(parent.iterdir()))
+    if wanted is not None and wanted.name != "takes" and is_new:
+        return wanted
+    if (parent / "take.mcap").exists():
+        raise InstrumentError(f"{parent}: holds a take already, a take is never written over")
+    stem = f"{_now():%Y-%m-%d_%H-%M-%S}"
+    taken = {path.name for path in parent.glob("*.take")} if parent.is_dir() else set()
+    names = (f"{stem}{f'_{n}' if n else ''}.take" for n in range(len(taken) + 1))
+    return parent / next(name for name in names if name not in taken)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now().astimezone()
+
+
+@contextmanager
+def _stops(loop: Loop) -> Iterator[None]:
+    """Ctrl-C, a log-off or a kill end the show as closing the window does: take saved, exit 0."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [getattr(signal, name) for name in ("SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: bool) -> None:
+    if tape.refused and not tape.summaries:
+        raise InstrumentError(tape.refused)
+    fields: dict[str, Any] = {
+        "ticks": loop.meters.ticks,
+        "on_time": round(loop.meters.on_time, 4),
+        "pictures": loop.meters.shown,
+        "overhead_ms": round(1e3 * loop.meters.overhead.percentile(50), 3),
+        "takes": [str(summary.folder) for summary in tape.summaries],
+        "rows": sum(summary.rows for summary in tape.summaries),
+    }
+    lines = [f"take   {s.folder}  ({s.rows} rows, {s.seconds:.1f} s)" for s in tape.summaries]
+    errors = [f"{s.folder}: {s.error}" for s in tape.summaries if s.error]
+    if demo:
+        folder = tape.summaries[0].folder
+        film = _beside(folder, "films")
+        made = render_film(
+            folder, film, model=None, size=(512, 512), sheet=film.with_suffix(".png")
+        )
+        fields["film"], fields["sheet"] = str(made.path), str(film.with_suffix(".png"))
+        lines += [f"film   {made.path}  ({made.frames} frames)", f"sheet  {fields['sheet']}"]
+    report(fields, as_json, "\n".join(lines) or "played; nothing recorded (R, or --take, records)")
+    if errors:
+        raise InstrumentError("; ".join(errors))
+
+
+def _beside(take: Path, folder: str) -> Path:
+    stem = re.sub(r"\.take$", "", take.name)
+    return take.parent.parent / folder / f"{stem}.mp4"

@@ -1,0 +1,160 @@
+"""``instrument render``: a z-sequence or a take → a film, or numbered pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from instrument import InstrumentError
+from instrument.cli.console import console, report
+from instrument.cli.sources import model_for, parse_size
+from instrument.decoder.models import ModelManifest
+from instrument.decoder.protocol import Decoder
+from instrument.display.finish import finish
+from instrument.display.look import Fit, Look
+from instrument.frame import U8
+from instrument.latent.sequence import ZSequence, load_sequence
+from instrument.studio.encode import open_film
+from instrument.studio.held import hold_frozen
+from instrument.studio.render import Finish, RenderReport, check_model, render
+from instrument.studio.render import Progress as Done
+from instrument.studio.samples import decode_rows, values_at
+from instrument.studio.sheet import contact_sheet, pick_rows, save_png
+from instrument.take.layout import RECORD
+from instrument.take.reader import read_take
+from instrument.take.replay import resample
+from instrument.timebase import FrameRange, FrameRate
+
+_SHEET_TILES = 24
+_TILE_WIDTH = 192  # pixels
+
+
+def render_command(
+    source: Annotated[Path, typer.Argument(help="A z-sequence NAME.npy, or a take.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="NAME.mp4, NAME.%05d.png or a folder.")],
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT; the model's own where absent.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="A take is sampled anew; a z-sequence plays at this rate.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model of the same latent shape.")
+    ] = None,
+    frames: Annotated[str | None, typer.Option(help="Only the frames A:B.")] = None,
+    codec: Annotated[str | None, typer.Option(help="h264 or png.")] = None,
+    fit: Annotated[str, typer.Option(help="fit or fill, where proportions differ.")] = "fit",
+    sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Render a film."""
+    if fit not in ("fit", "fill"):
+        raise InstrumentError(f"fit {fit!r}: allowed are fit and fill")
+    made = render_film(
+        source, out, model=model, size=parse_size(size) if size else None,
+        rate=FrameRate.parse(rate) if rate else None, frames=frames, codec=codec,
+        fit="fill" if fit == "fill" else "fit", sheet=sheet,
+    )  # fmt: skip
+    text = f"film   {made.path}  ({made.frames} frames at {made.rate} /s, {made.seconds:.2f} s)"
+    report(made.to_json(), as_json, text)
+
+
+def render_film(
+    source: Path,
+    out: Path,
+    *,
+    model: str | None,
+    size: tuple[int, int] | None = None,
+    rate: FrameRate | None = None,
+    frames: str | None = None,
+    codec: str | None = None,
+    fit: Fit = "fit",
+    sheet: Path | None = None,
+) -> RenderReport:
+    """Read `source`, decode it and write the film; `size` is (width, height)."""
+    sequence = load_source(source, rate)
+    if frames is not None:
+        sequence = sequence.cut(FrameRange.parse(frames, len(sequence)))
+    manifest = model_for(sequence.model, model, source)
+    check_model(sequence, manifest.spec, allow_other_model=model is not None)
+    width, height = size or (manifest.size[1], manifest.size[0])
+    if out.suffix in (".mp4", ".mov", ".png"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    # Opened before torch is: what is wrong with the name or the disk is said at once.
+    film = open_film(out, (height, width), sequence.rate, codec)
+    with film:
+        decoder = _open(manifest)
+        sequence = hold_frozen(sequence)
+        finished = _finisher((width, height), fit)
+        with _bar(len(sequence), out.name) as tell:
+            made = render(
+                sequence, decoder, lambda _size, _rate: film, size=(height, width),
+                finish=finished, progress=tell, allow_other_model=model is not None,
+            )  # fmt: skip
+        if sheet is not None:
+            _write_sheet(sheet, sequence, decoder, finished, (width, height))
+    return made
+
+
+def load_source(source: Path, rate: FrameRate | None = None) -> ZSequence:
+    """A z-sequence, or a take; with `rate` a take is sampled anew, and rows are only re-timed."""
+    if source.is_dir() or source.name == RECORD:
+        record = read_take(source)
+        if rate is not None and rate != record.header.rate:
+            return resample(record, rate, str(source))
+        return record.sequence
+    sequence = load_sequence(source, rate)
+    return replace(sequence, rate=rate) if rate else sequence
+
+
+def _open(manifest: ModelManifest) -> Decoder:
+    from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
+
+    return open_decoder(manifest)
+
+
+def _finisher(size: tuple[int, int], fit: Fit) -> Finish:
+    """What the presenter does to a picture, for a film of `size` (width, height)."""
+
+    def finished(pixels: U8, values: Mapping[str, float]) -> U8:
+        gain = values.get("/master/gain", 1.0)
+        return finish(pixels, Look(gain, values.get("/display/blackout", 0.0), fit), size)
+
+    return finished
+
+
+def _write_sheet(
+    path: Path, sequence: ZSequence, decoder: Decoder, finished: Finish, size: tuple[int, int]
+) -> None:
+    """Pictures from the whole length of `sequence`, each with its time."""
+    rows = pick_rows(len(sequence), _SHEET_TILES)
+    pictures = [
+        finished(picture, values_at(sequence, row))
+        for row, picture in zip(rows, decode_rows(sequence, decoder, rows), strict=True)
+    ]
+    labels = [f"{sequence.rate.time_of(row):.1f} s" for row in rows]
+    tile = (round(_TILE_WIDTH * size[1] / size[0]), _TILE_WIDTH)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(path, contact_sheet(pictures, labels=labels, size=tile))
+
+
+@contextmanager
+def _bar(total: int, name: str) -> Iterator[Callable[[Done], None]]:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+        TextColumn("{task.completed}/{task.total} frames"),
+        TextColumn("{task.fields[fps]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=not console.is_terminal) as bar:
+        task = bar.add_task(f"rendering {name}", total=total, fps="")
+
+        def tell(done: Done) -> None:
+            bar.update(task, completed=done.done, fps=f"{done.frames_a_second:.0f} /s")
+
+        yield tell
