@@ -82,7 +82,9 @@ class ProceduralNetwork(nn.Module):
         draw("to_style", dims, _STYLE, scale=1 / math.sqrt(dims))
         draw("style_sine", _STYLE, _STYLE, scale=by_style)
         draw("place", _STYLE, 4, scale=by_style)
-        draw("warp", _STYLE, 4 * _OCTAVES, scale=by_style)
+        # Folds amplify: what bends the plane first moves all that follows. So style pulls
+        # gently here, else one degree of z would already be another picture.
+        draw("warp", _STYLE, 4 * _OCTAVES, scale=0.45 * by_style)
         draw("warp_phase", 4 * _OCTAVES, scale=2.0)
         draw("wave", _WAVES, 2, scale=2.2)
         draw("fold_in", _WIDTH, _FEATURES, scale=1.1 / math.sqrt(_FEATURES))
@@ -92,7 +94,7 @@ class ProceduralNetwork(nn.Module):
         draw("fold_out", _FIELDS, _WIDTH, scale=1.4 / math.sqrt(_WIDTH))
         draw("style_in", _STYLE, 2 * _WIDTH, scale=by_style)
         draw("style_on", _STYLE, 2 * _WIDTH, scale=by_style)
-        draw("style_out", _STYLE, _FIELDS * _WIDTH, scale=1.05 * by_style / math.sqrt(_WIDTH))
+        draw("style_out", _STYLE, _FIELDS * _WIDTH, scale=0.75 * by_style / math.sqrt(_WIDTH))
         draw("petals", _STYLE, 4, scale=by_style)
         draw("petal_count", _STYLE, 4, scale=by_style)
         draw("petal_share", _STYLE, 1, scale=by_style)
@@ -101,7 +103,7 @@ class ProceduralNetwork(nn.Module):
     def _lay_out_grid(self, height: int, width: int) -> None:
         """Coordinates of the half-size grid, the way up from it, and the vignette."""
         self.size = (height, width)
-        self.coarse = (-(-height // 2), -(-width // 2))
+        self.coarse = (_half(height), _half(width))
         y, x = _coordinates(self.size, self.coarse)
         self.register_buffer("x", x.reshape(1, -1))
         self.register_buffer("y", y.reshape(1, -1))
@@ -113,7 +115,7 @@ class ProceduralNetwork(nn.Module):
     def forward(self, z: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Pictures of z; ``/model/truncation`` draws the style towards the middle picture."""
         style = z @ self.to_style
-        style = (style + 0.6 * torch.sin(1.5 * style @ self.style_sine)) / 1.12
+        style = (style + 0.5 * torch.sin(1.2 * style @ self.style_sine)) / 1.06
         if (truncation := parameters.get("/model/truncation")) is not None:
             style = style * truncation[:, None]
         return self._shade(self._fields(style), style @ self.colour)
@@ -127,14 +129,18 @@ class ProceduralNetwork(nn.Module):
         folds = _layer(features, self.fold_in, self.bias_in, style @ self.style_in)
         folds = _layer(folds, self.fold_on, self.bias_on, style @ self.style_on) + folds
         out = self.fold_out + (style @ self.style_out).view(-1, _FIELDS, _WIDTH)
-        fields = torch.bmm(out, folds).view(-1, _FIELDS, *self.coarse)
+        fields = torch.bmm(out, folds)
+        # Balanced within each picture, so that no z is all dark, all one hue or without relief.
+        variance, mean = torch.var_mean(fields, dim=2, keepdim=True)
+        fields = (fields - 0.8 * mean) * torch.rsqrt(0.4 * variance + 0.5)
+        fields = fields.view(-1, _FIELDS, *self.coarse)
         return self.up_y @ fields @ self.up_x
 
     def _placed(self, style: Tensor) -> tuple[Tensor, Tensor]:
         """Coordinates ``[n, pixels]``, shifted, turned and zoomed."""
         turn, zoom, right, down = (style @ self.place).chunk(4, dim=1)
-        scale = torch.exp(0.22 * zoom)
-        cos, sin = torch.cos(0.9 * turn) * scale, torch.sin(0.9 * turn) * scale
+        scale = torch.exp(0.18 * zoom)
+        cos, sin = torch.cos(0.6 * turn) * scale, torch.sin(0.6 * turn) * scale
         x, y = self.x - 0.25 * torch.tanh(right), self.y - 0.25 * torch.tanh(down)
         return cos * x - sin * y, sin * x + cos * y
 
@@ -185,16 +191,16 @@ class ProceduralNetwork(nn.Module):
             -1, _COLOURS, 1, 1
         ).unbind(1)
         fold = field[0] + 0.5 * torch.sin(2.6 * field[1] + wave)
-        lit, rim, gloss = _light(fold, 1.2 * light, min(self.size))
-        tone = torch.sigmoid(3.0 * field[2] + 0.25 * fold - 0.1 - self.vignette)
+        lit, rim, gloss = _light(fold, 0.8 * light, min(self.size))
+        tone = torch.sigmoid(3.0 * field[2] + 0.4 * fold + 0.1 - self.vignette)
         tone = tone * (0.35 + 0.65 * tone)
         second = torch.sigmoid(2.4 * field[3] + 0.8 * side)
         accent = torch.sigmoid(3.2 * field[6] - 2.6) * (0.3 + lit) * 0.9
-        turn = _TURN * (0.1 * torch.sin(1.5 * field[4]) + 0.55 * hue)
+        turn = _TURN * (0.1 * torch.sin(1.5 * field[4]) + 0.34 * hue)
         apart = 0.27 + 0.15 * torch.sin(1.3 * spread) + 0.03 * torch.sin(partner)
         second_turn = turn + _TURN * (apart + 0.06 * fold)
-        accent_turn = _TURN * (0.55 * hue + 0.5 + 0.1 * accent_hue)
-        film = 1.3 * field[5] + 1.1 * fold + thickness
+        accent_turn = _TURN * (0.34 * hue + 0.5 + 0.1 * accent_hue)
+        film = 1.3 * field[5] + 1.1 * fold + 0.6 * thickness
         saturated = 0.31 + 0.15 * torch.sin(saturation)
         body = (0.0375 + 1.875 * lit * lit) * tone
         gloss = gloss * (0.3 + 0.7 * tone) * 0.7
@@ -210,7 +216,12 @@ class ProceduralNetwork(nn.Module):
             glow = base * base * body + fringe * rim * (0.25 + 0.75 * base)
             bands.append(glow + gloss * (0.25 + 0.75 * fringe) + accent * spot)
         # As film does: bright light saturates softly instead of clipping.
-        return 1 - torch.exp(-2.6 * (torch.stack(bands, dim=1) + 0.006))
+        return 1 - torch.exp(-3.1 * (torch.stack(bands, dim=1) + 0.006))
+
+
+def _half(pixels: int) -> int:
+    """Half the size, except where that leaves too little to hold a fold."""
+    return max(-(-pixels // 2), min(pixels, 96))
 
 
 def _warped(x: Tensor, y: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,7 +229,7 @@ def _warped(x: Tensor, y: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
     frequency = 1.2
     for octave in range(_OCTAVES):
         swing, right, down, _ = phase[:, 4 * octave : 4 * octave + 4].chunk(4, dim=1)
-        reach = (0.75 + 0.25 * torch.sin(swing)) * (0.58 / frequency)
+        reach = (0.75 + 0.25 * torch.sin(swing)) * (0.5 / frequency)
         rate = 1.9 * frequency
         x = x + reach * torch.sin(rate * (y + 0.35 * x) + right)
         y = y + reach * torch.sin(rate * (x - 0.35 * y) + down)
@@ -231,7 +242,7 @@ def _layer(features: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Ten
 
     The gain goes into each picture's own weights, so it costs nothing per pixel.
     """
-    gain, offset = 1 + 0.3 * style[:, :_WIDTH], 0.8 * style[:, _WIDTH:]
+    gain, offset = 1 + 0.3 * style[:, :_WIDTH], 0.5 * style[:, _WIDTH:]
     own = weight * gain[:, :, None]
     return torch.baddbmm((bias * gain + offset)[:, :, None], own, features).sin_()
 

@@ -266,4 +266,4 @@ class DecoderProcess:
 
 def _pause(troubles: int) -> float:
     """Seconds before the next life: none the first time, then .5, 1, 2, 4 … 10."""
-    return 0.0 if troubles == 0 else min(0.5 * 2.0 ** (troubles - 1), _LONGEST_PAUSE)
+    return 0.0 if troubles == 0 else min(0.5 * 2.0 ** min(troubles - 1, 10), _LONGEST_PAUSE)

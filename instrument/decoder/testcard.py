@@ -38,7 +38,7 @@ class TestcardDecoder:
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`; a z[0] below 0 does what ``fail`` in the manifest says."""
         z, _ = checked_inputs(self._spec, z, parameters)
-        first = z.reshape(len(z), -1)[:, 0]
+        first = z[:, 0] if z.ndim == 2 else z[:, 0, 0]
         if not np.isfinite(z).all():
             raise DecodeError(f"{self._spec.name}: z is not finite")
         if (first < 0).any():

@@ -1,0 +1,106 @@
+"""The shared memory and the words on the pipes."""
+
+import gc
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instrument.decoder import exchange
+from instrument.decoder.exchange import Exchange, Message, Picture, Request, Word
+from instrument.decoder.protocol import DecoderSpec
+from instrument.latent.space import LatentSpec
+
+SPEC = DecoderSpec("card", LatentSpec((3, 5), "w"), (17, 23), "0" * 64)
+
+
+@pytest.fixture
+def both_sides():
+    """The stage's and the decoder's view of one memory."""
+    path, memory = exchange.create_memory(SPEC)
+    yield Exchange(memory, SPEC), Exchange(exchange.open_memory(path, SPEC), SPEC)
+    path.unlink(missing_ok=True)
+
+
+def test_a_request_crosses_whole(both_sides):
+    stage, decoder = both_sides
+    z = np.arange(15, dtype=np.float32).reshape(3, 5)
+    stage.write_request(Request(7, -3, z, b'{"/a":1}'))
+    request = decoder.read_request()
+    assert (request.sequence, request.index, request.parameters) == (7, -3, b'{"/a":1}')
+    assert np.array_equal(request.z, z)
+
+
+def test_pictures_cross_opaque_and_stay_apart(both_sides):
+    stage, decoder = both_sides
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 17, 23, 3), np.uint8)
+    for slot, rgb in enumerate(pictures):
+        decoder.write_picture(slot, rgb, Picture(slot, 10 * slot, 0.5, 9.0))
+    for slot, rgb in enumerate(pictures):
+        assert np.array_equal(stage.slots[slot][..., :3], rgb)
+        assert (stage.slots[slot][..., 3] == 255).all()
+        assert stage.read_picture(slot) == Picture(slot, 10 * slot, 0.5, 9.0)
+
+
+def test_the_file_has_no_name_once_both_have_it(both_sides, tmp_path):
+    path, memory = exchange.create_memory(SPEC)
+    assert path.exists()
+    exchange.open_memory(path, SPEC).close()
+    memory.close()
+    assert not path.exists()
+
+
+def test_a_picture_outlives_the_exchange():
+    path, memory = exchange.create_memory(SPEC)
+    stage = Exchange(memory, SPEC)
+    path.unlink()
+    stage.slots[1][:] = 77
+    pixels = stage.slots[1]
+    del stage, memory
+    gc.collect()
+    assert (pixels == 77).all()
+
+
+def test_without_room_in_shared_memory_a_temp_file_serves(monkeypatch, tmp_path):
+    real = exchange._create_in
+    tried = []
+
+    def full(folder, size):
+        tried.append(folder)
+        if len(tried) == 1:
+            raise OSError(28, "No space left on device")
+        return real(tmp_path, size)
+
+    monkeypatch.setattr(exchange, "_create_in", full)
+    if exchange.Path("/dev/shm").is_dir():
+        path, _ = exchange.create_memory(SPEC)
+        assert path.parent == tmp_path
+
+
+@given(st.sampled_from(list(Word)), st.integers(0, 255), st.text(max_size=50))
+def test_messages_are_read_as_written(word, slot, text):
+    text = text.encode("utf-8", "replace").decode()
+    pipe = io.BytesIO()
+    exchange.write_message(pipe, Message(word, slot, text))
+    pipe.seek(0)
+    assert exchange.read_message(pipe) == Message(word, slot, text)
+    assert exchange.read_message(pipe) is None
+
+
+def test_a_message_cut_anywhere_is_the_end():
+    pipe = io.BytesIO()
+    exchange.write_message(pipe, Message(Word.ERROR, 1, "what went wrong"))
+    for end in range(len(pipe.getvalue())):
+        assert exchange.read_message(io.BytesIO(pipe.getvalue()[:end])) is None
+
+
+def test_parameters_cross():
+    values = exchange.decode_parameters(
+        exchange.encode_parameters({"/model/snapshot": 3, "/model/truncation": 0.7})
+    )
+    assert values["/model/snapshot"] == np.array([3], np.float32)
+    assert values["/model/truncation"].dtype == np.float32
+    with pytest.raises(ValueError, match="16384"):
+        exchange.encode_parameters({f"/p/{i}": 0.1 for i in range(3000)})
