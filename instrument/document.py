@@ -18,7 +18,16 @@ from instrument import InstrumentError
 
 T = TypeVar("T")
 
-_LARGEST_FILE = 4 << 20  # bytes; the largest preset anybody wrote by hand is a thousandth of it
+_LARGEST_FILE = 1 << 20  # bytes; the largest preset anybody wrote by hand is a hundredth of it
+# tomllib's time for a.a.a.… grows with the square of its length: 20 000 parts take 10 s.
+_ENDLESS_KEY = re.compile(
+    r"(?:(?:[A-Za-z0-9_-]{1,64}|\"[^\"\n]{0,64}\"|'[^'\n]{0,64}')[ \t]{0,8}\.[ \t]{0,8}){64}"
+)
+
+
+_KEY = r"(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)"
+_HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]\]?\s*(?:#.*)?$")
+_ENTRY = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
 
 
 def read_toml(path: Path, kind: type[T]) -> T:
@@ -31,31 +40,30 @@ def read_text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InstrumentError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark first
     except FileNotFoundError:
         raise InstrumentError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise InstrumentError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise InstrumentError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a path no system can have, with a zero byte in it
+        raise InstrumentError(f"{str(path)!r}: cannot be read ({error})") from error
 
 
 def parse_toml(text: str, kind: type[T], name: str) -> T:
     """`text` as a `kind`; `name` is what the error calls the file."""
-    try:
-        fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = re.search(r"^(.*) \(at line (\d+), column \d+\)$", str(error))
-        line, reason = (match[2], match[1]) if match else ("1", str(error))
-        raise InstrumentError(f"{name}:{line}: {reason}") from error
-    except RecursionError as error:
-        raise InstrumentError(f"{name}:1: tables nested too deep") from error
+    fields = _loads(text, name)
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `$")
-        keys = _keys(where.rstrip("`"))
-        unknown = re.match(r"Object contains unknown field `(.*)`$", reason)
+        reason, _, where = str(error).rpartition(" - at `$")
+        reason, where = (reason, where.rstrip("`")) if reason else (where, "")
+        table, inside, _ = where.partition("[...]")
+        keys = _keys(table)
+        if inside:  # msgspec keeps to itself which entry of a free table it was
+            keys = [*keys, *_culprit(fields, kind, keys)]
+        unknown = re.match(r"Object contains unknown field `(.*)`$", reason, re.DOTALL)
         if unknown:
             allowed = ", ".join(_allowed(kind, keys))
             reason = f"unknown key {unknown[1]!r}, allowed are {allowed}"
@@ -65,34 +73,58 @@ def parse_toml(text: str, kind: type[T], name: str) -> T:
         raise InstrumentError(f"{name}:{line_of(text, keys)}: {reason}") from error
 
 
+def _loads(text: str, name: str) -> dict[str, Any]:
+    endless = _ENDLESS_KEY.search(text)
+    if endless:
+        line = text.count("\n", 0, endless.start()) + 1
+        raise InstrumentError(f"{name}:{line}: tables nested too deep")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        reason = match[1] if match else str(error)
+        line = int((match and match[2]) or text.rstrip("\n").count("\n") + 1)
+        raise InstrumentError(f"{name}:{line}: {reason}") from error
+    except RecursionError as error:
+        raise InstrumentError(f"{name}:1: tables nested too deep") from error
+    except ValueError as error:  # an integer of more than 4300 digits
+        raise InstrumentError(f"{name}:1: a number with too many digits") from error
+
+
 def line_of(text: str, keys: list[str | int]) -> int:
     """The line (from 1) where the value at `keys` is written, or of the table it belongs to."""
     best, depth = 1, 0
     table: list[str | int] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line)
+    array: list[str | int] = []
+    entries = 0  # inline tables so far in the array that was opened last
+    for number, line in enumerate(text.split("\n"), start=1):
+        header, entry = _HEADER.match(line), _ENTRY.match(line)
         if header:
             table = list(_split(header[2]))
             if header[1] == "[[":
                 seen[header[2]] = seen.get(header[2], -1) + 1
                 table.append(seen[header[2]])
             here = table
-        else:
-            entry = re.match(
-                r"\s*((?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*\S+)*)\s*=", line
-            )
-            if not entry:
+        elif entry:
+            here = array = [*table, *_split(entry[1])]
+            entries = line.count("{")
+        elif line.lstrip().startswith("{") and keys[: len(array)] == array:
+            wanted = keys[len(array)] if len(keys) > len(array) else None
+            before, entries = entries, entries + line.count("{")
+            if not isinstance(wanted, int) or not before <= wanted < entries:
                 continue
-            here = [*table, *_split(entry[1])]
+            here = [*array, wanted]
+        else:
+            continue
         shared = _shared(here, keys)
-        if shared == len(here) and shared > depth:
+        if shared == min(len(here), len(keys)) and shared > depth:
             best, depth = number, shared
     return best
 
 
 def _split(dotted: str) -> list[str]:
-    parts = re.findall(r"\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+", dotted)
+    parts = re.findall(_KEY, dotted)
     return [part.strip("\"'") for part in parts]
 
 
@@ -117,6 +149,24 @@ def _dotted(keys: list[str | int]) -> str:
 
 def _allowed(kind: Any, keys: list[str | int]) -> tuple[str, ...]:
     """The keys of the struct that stands at `keys` inside `kind`."""
+    return tuple(getattr(_kind_at(kind, keys), "__struct_encode_fields__", ()))
+
+
+def _culprit(fields: Any, kind: Any, keys: list[str | int]) -> list[str | int]:
+    """The key of the first wrong value in the free table at `keys`."""
+    for key in keys:
+        fields = fields[key]
+    allowed = typing.get_args(_kind_at(kind, keys))[1]
+    for key, value in fields.items():
+        try:
+            msgspec.convert(value, allowed)
+        except msgspec.ValidationError:
+            return [key]
+    return []
+
+
+def _kind_at(kind: Any, keys: list[str | int]) -> Any:
+    """The type of what stands at `keys` inside `kind`."""
     for key in keys:
         if isinstance(key, int) or typing.get_origin(kind) in (tuple, list):
             kind = next((k for k in typing.get_args(kind) if k is not Ellipsis), kind)
@@ -125,4 +175,4 @@ def _allowed(kind: Any, keys: list[str | int]) -> tuple[str, ...]:
         for choice in typing.get_args(kind):  # X | None
             if hasattr(choice, "__struct_fields__") and typing.get_origin(kind) is not tuple:
                 kind = choice
-    return tuple(getattr(kind, "__struct_encode_fields__", ()))
+    return kind

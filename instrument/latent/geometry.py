@@ -10,6 +10,7 @@ Sums are ``np.sum``, never BLAS, so that the same numbers come out whatever the 
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -132,45 +133,53 @@ class SphericalMean:
         """`points` ``F64[k, d]``; none may be zero."""
         self._points = np.asarray(points, np.float64)
         self._unit = direction(self._points)
-        self._log_lengths: list[float] = np.log(length(self._points)).tolist()
-        self._dots = np.sum(self._unit[:, None, :] * self._unit[None, :, :], axis=-1)
+        # math.log, because numpy's differs in the last bit from one processor to the next.
+        self._log_lengths = [math.log(norm) for norm in length(self._points).tolist()]
+        dots = np.sum(self._unit[:, None, :] * self._unit[None, :, :], axis=-1)
+        # Plain lists: for the handful of points on a pad, numpy's calls cost three times the sums.
+        self._dots: list[list[float]] = dots.tolist()
 
     def __call__(self, weights: F64) -> F64:
         """The mean ``F64[d]`` under `weights` ``F64[k]``, none below 0, with sum 1."""
         heaviest = int(np.argmax(weights))
         if weights[heaviest] >= 1.0:
             return np.array(self._points[heaviest])
-        place = np.sum(self._search(weights, heaviest)[:, None] * self._unit, axis=0)
-        log_length = math.fsum(w * s for w, s in zip(weights, self._log_lengths, strict=True))
-        return project(place, math.exp(log_length))
+        shares: list[float] = weights.tolist()
+        place = np.sum(np.array(self._search(shares, heaviest))[:, None] * self._unit, axis=0)
+        return project(place, math.exp(_dot(shares, self._log_lengths)))
 
-    def _search(self, weights: F64, heaviest: int) -> F64:
-        """Coefficients ``F64[k]`` of the unit mean."""
+    def _search(self, weights: list[float], heaviest: int) -> list[float]:
+        """Coefficients of the unit mean."""
         cosines = self._times_dots(weights)
-        square = float(np.sum(weights * cosines))
+        square = _dot(weights, cosines)
         if square < 1e-12:  # the points cancel out, as opposite ones do: stay with the heaviest
-            here = np.zeros_like(weights)
-            here[heaviest] = 1.0
+            here = [1.0 if i == heaviest else 0.0 for i in range(len(weights))]
             cosines = self._dots[heaviest]
         else:
-            here, cosines = weights / math.sqrt(square), cosines / math.sqrt(square)
+            scale = 1.0 / math.sqrt(square)
+            here, cosines = [scale * w for w in weights], [scale * c for c in cosines]
         for _ in range(self._MOST_STEPS):
-            ratios = np.array([_angle_over_sine(c) for c in cosines.tolist()])
-            pulls = weights * ratios
+            pulls = [w * _angle_over_sine(c) for w, c in zip(weights, cosines, strict=True)]
+            along = _dot(pulls, cosines)
             # The curvature lies between the mean of theta·cot(theta) and 1; 2 / (their sum) is
             # the step that shrinks the error most whichever it is, and nearly halves the steps.
-            along = float(np.sum(pulls * cosines))
-            step = 2.0 / (1.0 + max(0.0, along)) * (pulls - along * here)
+            stride = 2.0 / (1.0 + max(0.0, along))
+            step = [stride * (p - along * h) for p, h in zip(pulls, here, strict=True)]
             step_cosines = self._times_dots(step)
-            size = math.sqrt(max(0.0, float(np.sum(step * step_cosines))))
+            size = math.sqrt(max(0.0, _dot(step, step_cosines)))
             if size < self._TOLERANCE:
                 break
             stay, go = math.cos(size), math.sin(size) / size
-            here, cosines = stay * here + go * step, stay * cosines + go * step_cosines
+            here = [stay * h + go * s for h, s in zip(here, step, strict=True)]
+            cosines = [stay * c + go * s for c, s in zip(cosines, step_cosines, strict=True)]
         return here
 
-    def _times_dots(self, coefficients: F64) -> F64:
-        return np.asarray(np.sum(self._dots * coefficients, axis=-1))
+    def _times_dots(self, coefficients: list[float]) -> list[float]:
+        return [_dot(row, coefficients) for row in self._dots]
+
+
+def _dot(a: list[float], b: list[float]) -> float:
+    return float(sum(map(operator.mul, a, b)))
 
 
 def _angle_over_sine(cosine: float) -> float:

@@ -37,6 +37,8 @@ class Pad:
         self._shape = spec.shape
         self._corners = _inverse_of(self._places) if weighting == "barycentric" else None
         rows = z.reshape(len(z), -1, spec.shape[-1])
+        if not (geometry.length(rows) > 0.0).all():
+            raise InstrumentError("pad: a waypoint at the origin has no direction to blend")
         self._means = [geometry.SphericalMean(rows[:, layer]) for layer in range(rows.shape[1])]
 
     @property
@@ -46,14 +48,14 @@ class Pad:
 
     def weights(self, point: F64) -> F64:
         """The share ``F64[k]`` of every waypoint at `point` ``F64[n]``; they sum to 1."""
-        if self._corners is not None:
+        squares = np.sum(np.square(self._places - point), axis=-1)
+        nearest = float(squares.min())
+        if nearest == 0.0:
+            shares = (squares == 0.0).astype(np.float64)
+        elif self._corners is not None:
             shares = np.sum(self._corners * np.append(point, 1.0), axis=-1)
             shares = np.maximum(shares, 0.0)
         else:
-            squares = np.sum(np.square(self._places - point), axis=-1)
-            nearest = float(squares.min())
-            if nearest == 0.0:
-                return np.asarray((squares == 0.0).astype(np.float64))
             shares = nearest / squares  # scaled, so that it is finite however near the place is
         return np.asarray(shares / np.sum(shares))
 

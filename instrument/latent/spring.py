@@ -52,6 +52,8 @@ class Spring:
 
         Clamped to the frequencies a spring may have.
         """
+        if not seconds > 0.0:
+            raise InstrumentError(f"a glide of {seconds} s: must be longer than 0")
         frequency = arrival_phase(damping_ratio) / (2.0 * math.pi * seconds)
         return cls(min(max(frequency, LOWEST_FREQUENCY), HIGHEST_FREQUENCY), damping_ratio)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from instrument import InstrumentError
 from instrument.document import parse_toml, read_text
@@ -30,6 +33,15 @@ from instrument.latent.sequence import (
 )
 from instrument.latent.space import F32, LatentSpec
 
+# What numpy writes before an array of float32, and all that is read back from a take.
+_ARRAY_HEADER = (
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '<f4', 'fortran_order': False, "
+    rb"'shape': \(([0-9]{1,9}(?:, ?[0-9]{1,9}){0,2}),?\)"
+)
+_LARGEST_PICTURE = 4096  # pixels a side
+# All that Pillow was seen to raise on damaged pictures.
+_BAD_PICTURE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+                Image.DecompressionBombError)  # fmt: skip
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,63}")  # one segment of an address, never a number
 
 
@@ -48,6 +60,8 @@ class Waypoint:
             raise InstrumentError(
                 f"waypoint name {self.name!r}: a letter, then letters, digits and _ . + -"
             )
+        if self.snapshot is not None and not math.isfinite(self.snapshot):
+            raise InstrumentError(f"{self.name}: snapshot {self.snapshot}: must be a finite number")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +90,9 @@ class WaypointBank:
                     f"bank {self.name!r}: {waypoint.name} has shape {list(waypoint.z.shape)}, "
                     f"not {list(self.spec.shape)}"
                 )
+        for name in self.pictures:
+            if name not in names:
+                raise InstrumentError(f"bank {self.name!r}: a picture of {name!r}, not one of it")
 
     def __len__(self) -> int:
         return len(self.waypoints)
@@ -130,8 +147,9 @@ class _BankFields(msgspec.Struct, forbid_unknown_fields=True):
 
 def load_bank(path: Path) -> WaypointBank:
     """The bank at ``NAME.toml``. Raises InstrumentError naming file, line and key."""
-    z = load_array(path.with_suffix(".npy"))
-    return _assemble(read_text(path), z, path.stem, str(path), _load_pictures(path))
+    text = read_text(path)
+    bank = _assemble(text, load_array(path.with_suffix(".npy")), path.stem, str(path))
+    return replace(bank, pictures=_load_pictures(path, bank))
 
 
 def bank_to_bytes(bank: WaypointBank) -> tuple[bytes, bytes]:
@@ -143,12 +161,19 @@ def bank_to_bytes(bank: WaypointBank) -> tuple[bytes, bytes]:
 
 def bank_from_bytes(toml: bytes, array: bytes, name: str) -> WaypointBank:
     """The reverse of `bank_to_bytes`."""
+    header = re.match(_ARRAY_HEADER, array, re.DOTALL)
+    shape = tuple(int(n) for n in header[2].split(b",") if n.strip()) if header else ()
+    start = 10 + int.from_bytes(header[1], "little") if header else 0
+    if not header or len(array) - start != 4 * math.prod(shape):
+        raise InstrumentError(f"{name}: the bank in it is damaged (no array of float32)")
+    z = np.frombuffer(array, "<f4", offset=start).reshape(shape)
+    if not np.isfinite(z).all():
+        raise InstrumentError(f"{name}: the bank in it is damaged (NaN or infinity)")
     try:
-        z = np.load(io.BytesIO(array), allow_pickle=False)
         text = toml.decode()
-    except (ValueError, OSError, EOFError) as error:
+    except UnicodeDecodeError as error:
         raise InstrumentError(f"{name}: the bank in it is damaged ({error})") from error
-    return _assemble(text, z, name, name, {})
+    return _assemble(text, z, name, name)
 
 
 def save_bank(path: Path, bank: WaypointBank) -> None:
@@ -165,7 +190,7 @@ def save_bank(path: Path, bank: WaypointBank) -> None:
             file.write(content)
 
 
-def _assemble(text: str, z: F32, name: str, where: str, pictures: Mapping[str, U8]) -> WaypointBank:
+def _assemble(text: str, z: F32, name: str, where: str) -> WaypointBank:
     fields = parse_toml(text, _BankFields, where)
     try:
         spec = LatentSpec(fields.latent.shape, fields.latent.space, fields.latent.radius)
@@ -179,24 +204,29 @@ def _assemble(text: str, z: F32, name: str, where: str, pictures: Mapping[str, U
             for w, row in zip(fields.waypoint, z, strict=True)
         )
         reference = ModelReference(fields.model.name, fields.model.sha256)
-        return WaypointBank(name, spec, waypoints, reference, pictures)
+        return WaypointBank(name, spec, waypoints, reference)
     except InstrumentError as error:
         raise InstrumentError(f"{where}: {error}") from error
 
 
-def _load_pictures(path: Path) -> dict[str, U8]:
+def _load_pictures(path: Path, bank: WaypointBank) -> dict[str, U8]:
     pictures: dict[str, U8] = {}
-    for file in sorted(path.with_suffix("").glob("*.png")):
+    for waypoint in bank:
+        file = path.with_suffix("") / f"{waypoint.name}.png"
+        if not file.exists():
+            continue
         try:
-            with Image.open(file) as image:
-                pictures[file.stem] = np.asarray(image.convert("RGB"))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            with Image.open(file, formats=["PNG"]) as image:
+                if max(image.size) > _LARGEST_PICTURE:
+                    raise ValueError(f"larger than {_LARGEST_PICTURE} pixels a side")
+                pictures[waypoint.name] = np.asarray(image.convert("RGB"))
+        except _BAD_PICTURE as error:
             raise InstrumentError(f"{file}: not a readable picture ({error})") from error
     return pictures
 
 
 def _to_toml(bank: WaypointBank) -> str:
-    radius = "" if bank.spec.radius is None else f", radius = {bank.spec.radius!r}"
+    radius = "" if bank.spec.radius is None else f", radius = {float(bank.spec.radius)!r}"
     lines = [
         'format = "bank/1"',
         f"latent = {{ shape = {list(bank.spec.shape)}, space = {_text(bank.spec.space)}{radius} }}",
@@ -209,10 +239,11 @@ def _to_toml(bank: WaypointBank) -> str:
         if waypoint.note:
             lines.append(f"note = {_text(waypoint.note)}")
         if waypoint.snapshot is not None:
-            lines.append(f"snapshot = {waypoint.snapshot!r}")
+            lines.append(f"snapshot = {float(waypoint.snapshot)!r}")
     return "\n".join(lines) + "\n"
 
 
 def _text(value: Any) -> str:
-    # A JSON string is a TOML basic string, as long as nothing is written as surrogate pairs.
-    return json.dumps(str(value), ensure_ascii=False)
+    # A JSON string is a TOML basic string, as long as nothing is written as surrogate pairs and
+    # DEL, which only TOML forbids, is written as its number.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -110,7 +110,8 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
     try:
         if fields["format"] != "performance/1":
             raise InstrumentError('performance: format: must be "performance/1"')
-        return Performance(
+        since = fields["score_since"]
+        performance = Performance(
             time=float(fields["time"]),
             flight=flight_from_json(fields["flight"], spec),
             aim=_aim_from_json(fields["aim"], spec),
@@ -122,12 +123,29 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
                 int(i): Touch(float(v), None if p is None else float(p))
                 for i, v, p in fields["touches"]
             },
-            score_since=fields["score_since"],
+            score_since=None if since is None else float(since),
             next_cue=int(fields["next_cue"]),
             flicks=int(fields["flicks"]),
         )
+        _check(performance)
+        return performance
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InstrumentError(f"performance: damaged or of another version ({error!r})") from error
+
+
+def _check(p: Performance) -> None:
+    """Raises ValueError on what no performance can hold, so that it cannot stop a show later."""
+    glides = [number for g in p.gliding.values() for number in (g.start, g.aim, g.smoothing)]
+    flight = (p.flight.drift_phase, p.flight.drift_rate)
+    clock = (p.time, p.time - p.flight.anchor, *(p.time - g.since for g in p.gliding.values()))
+    if not all(map(math.isfinite, (*p.values.ravel(), *glides, *flight, *clock))):
+        raise ValueError("a number that is not finite")
+    if min(clock) < 0.0 or p.next_cue < 0 or p.flicks < 0 or min(flight) < 0.0:
+        raise ValueError("a time or a count below 0")
+    if p.values.ndim != 1 or not all(0 <= index < len(p.values) for index in p.gliding):
+        raise ValueError("parameters that are none")
+    if p.glide_rule not in get_args(GlideRule) or not math.isfinite(p.score_since or 0.0):
+        raise ValueError(f"glide rule {p.glide_rule!r}, score since {p.score_since}")
 
 
 def _aim_to_json(aim: Aim | None) -> Any:
