@@ -90,7 +90,7 @@ class TakeHeader:
             rate=_rate(fields.get("rate")),
             spec=LatentSpec.from_json(fields.get("latent")),
             addresses=tuple(addresses),
-            model=ModelReference(_text(model, "name"), _text(model, "sha256")),
+            model=ModelReference(_text(model, "name", "model."), _text(model, "sha256", "model.")),
             seed=seed,
             started=_text(fields, "started"),
         )
@@ -115,10 +115,10 @@ def header_from_bytes(body: bytes) -> tuple[TakeHeader, tuple[str, ...]]:
     return TakeHeader.from_json(fields), tuple(names)
 
 
-def _text(fields: dict[str, Any], key: str) -> str:
+def _text(fields: dict[str, Any], key: str, where: str = "") -> str:
     value = fields.get(key)
     if not isinstance(value, str) or len(value) > 255:
-        raise InstrumentError(f"{key}: must be text of at most 255 characters")
+        raise InstrumentError(f"{where}{key}: must be text of at most 255 characters")
     return value
 
 
