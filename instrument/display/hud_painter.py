@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import moderngl
+import numpy as np
 
 from instrument.display.glyphs import GlyphSheet, draw_sheet
 from instrument.display.hud import QUAD, Hud, Quads, layout, text_pixels
@@ -10,6 +11,10 @@ from instrument.display.look import Size
 from instrument.display.program import load_program
 
 _ROOM = 256  # quads the buffer holds to begin with
+
+
+def _parts(hud: Hud) -> tuple[Hud, Hud]:
+    return Hud(lines=hud.lines), Hud(recording=hud.recording, message=hud.message)
 
 
 class HudPainter:
@@ -21,6 +26,7 @@ class HudPainter:
         self._sheet: GlyphSheet | None = None
         self._letters: moderngl.Texture | None = None
         self._drawn: tuple[Hud, Size] | None = None
+        self._kept: tuple[tuple[Hud, Size] | None, Quads] = (None, np.zeros(0, QUAD))
         self._count = 0
         self._make_buffer(_ROOM)
 
@@ -33,7 +39,8 @@ class HudPainter:
     def draw(self, size: Size, hud: Hud) -> None:
         """Draw `hud` over a viewport of `size` (width, height); a `hud` seen before is free."""
         if self._drawn != (hud, size):
-            self._fill(layout(hud, size, self._sheet_of(text_pixels(size))))
+            sheet = self._sheet_of(text_pixels(size))
+            self._fill(np.concatenate([self._laid_out(p, size, sheet) for p in _parts(hud)]))
             self._drawn = (hud, size)
         if not self._count:
             return
@@ -44,6 +51,14 @@ class HudPainter:
         self._ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
         self._quads.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=self._count)
         self._ctx.disable(moderngl.BLEND)
+
+    def _laid_out(self, part: Hud, size: Size, sheet: GlyphSheet) -> Quads:
+        """Figures change with every frame, lamp and message hardly ever: those are kept."""
+        if part.lines:
+            return layout(part, size, sheet)
+        if self._kept[0] != (part, size):
+            self._kept = ((part, size), layout(part, size, sheet))
+        return self._kept[1]
 
     def _sheet_of(self, pixels: int) -> GlyphSheet:
         if self._sheet is None or self._sheet.pixels != pixels:

@@ -76,11 +76,11 @@ def test_what_changes_is_drawn_anew_and_what_does_not_is_not_laid_out(offscreen,
     presenter = Presenter(surface.ctx)
     pictures = []
     for text in ("1.0", "1.0", "2.0"):
-        presenter.draw(surface.framebuffer, (200, 100), Look(), Hud(lines=(text,)))
+        presenter.draw(surface.framebuffer, (200, 100), Look(), Hud((text,), True, "same"))
         pictures.append(surface.read())
     assert np.array_equal(pictures[0], pictures[1])
     assert not np.array_equal(pictures[1], pictures[2])
-    assert len(made) == 2
+    assert [bool(hud.lines) for hud, *_ in made] == [True, False, True]
 
 
 def test_many_letters_need_a_larger_buffer(offscreen):
