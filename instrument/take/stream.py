@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -181,7 +182,7 @@ class TakeStream:
         rows, losses = Rows(self.header), self._losses
         closed, bad_events = None, 0
         self.torn |= bool(losses.pending)
-        for piece in (*self._first, *self._pieces):
+        for piece in chain(self._first, self._pieces):
             if isinstance(piece, Broken):
                 self.torn = True
                 losses.pending.append(piece)

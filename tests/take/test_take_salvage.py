@@ -223,7 +223,9 @@ def _chunk(body: bytes, packed: bytes | None = None, size: int | None = None) ->
     packed = zstandard.compress(body) if packed is None else packed
     size = len(packed) if size is None else size
     fields = struct.pack("<QQQI", 0, 0, len(body), zlib.crc32(body)) + CHUNK_MARK
-    return struct.pack("<BQ", 6, (44 + size) % (1 << 64)) + fields + struct.pack("<Q", size) + packed
+    return (
+        struct.pack("<BQ", 6, (44 + size) % (1 << 64)) + fields + struct.pack("<Q", size) + packed
+    )
 
 
 def _row(index: int, size: int = 64) -> tuple[bytes, bytes]:
