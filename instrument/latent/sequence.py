@@ -227,13 +227,16 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
             f"of shape {list(z.shape)}"
         )
     parameters, addresses = _load_parameters(path, sidecar, fields)
-    model = fields.get("model")
-    model = model if isinstance(model, dict) else {}
-    reference = ModelReference(_text(model.get("name")), _text(model.get("sha256")))
+    reference = _read_model(fields.get("model"))
     seed = fields.get("seed") if type(fields.get("seed")) is int else None
     return ZSequence(
         z, recorded, spec, reference, parameters, addresses, seed, _text(fields.get("source"))
     )
+
+
+def _read_model(fields: Any) -> ModelReference:
+    model = fields if isinstance(fields, dict) else {}
+    return ModelReference(_text(model.get("name")), _text(model.get("sha256")))
 
 
 def _text(value: Any) -> str:

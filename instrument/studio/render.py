@@ -24,6 +24,7 @@ from instrument.frame import U8
 from instrument.latent.sequence import ModelReference, ZSequence
 from instrument.studio.encode import open_film
 from instrument.studio.film import FilmWriter, Size
+from instrument.studio.samples import parameters_at, values_at
 from instrument.timebase import Clock, FrameRate, WallClock
 
 Finish = Callable[[U8, Mapping[str, float]], U8]  # a decoded picture → a picture of the film
@@ -126,7 +127,7 @@ def _encode(
     begin, busy = clock.now(), 0.0
     for index, picture in enumerate(pictures):
         start = clock.now()
-        writer.write(finish(picture, _values(sequence, index)) if finish else picture)
+        writer.write(finish(picture, values_at(sequence, index)) if finish else picture)
         now = clock.now()
         busy += now - start
         if progress:
@@ -192,12 +193,8 @@ class _DecodeAhead:
 
     def _decode(self, start: int, stop: int) -> U8:
         began = self._clock.now()
-        # Copies: decoders may want memory they can write to, and the file is mapped read-only.
-        z = np.array(self._sequence.z[start:stop], np.float32)
-        parameters = {
-            address: np.array(self._sequence.parameters[start:stop, column], np.float32)
-            for column, address in enumerate(self._sequence.addresses)
-        }
+        z = np.array(self._sequence.z[start:stop], np.float32)  # writeable, the file is not
+        parameters = parameters_at(self._sequence, slice(start, stop))
         pictures = self._decoder.decode(z, parameters)
         expected = (stop - start, *self._decoder.spec.size, 3)
         if pictures.shape != expected or pictures.dtype != np.uint8:
@@ -227,12 +224,6 @@ class _DecodeAhead:
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-
-
-def _values(sequence: ZSequence, row: int) -> dict[str, float]:
-    if not sequence.addresses:
-        return {}
-    return dict(zip(sequence.addresses, sequence.parameters[row].tolist(), strict=True))
 
 
 def _progress(done: int, total: int, seconds: float) -> Progress:
