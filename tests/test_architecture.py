@@ -82,8 +82,10 @@ BUILDERS = frozenset(
     values with_name with_suffix
     """.split()
 )
-# typer builds its table of commands from such calls, and from nothing else.
-CLI_BUILDERS = frozenset({"Typer", "Option", "Argument", "command", "callback", "add_typer"})
+# typer builds its table of commands from such calls; a rich console is a stream's other name.
+CLI_BUILDERS = frozenset(
+    {"Typer", "Option", "Argument", "Console", "command", "callback", "add_typer"}
+)
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ def called(node: ast.AST) -> str:
     if not isinstance(node, ast.Call):
         return ""
     target = node.func
+    if isinstance(target, ast.Call):
+        return called(target)  # ``command("play")(play)``
     if isinstance(target, ast.Subscript):
         target = target.value
     if isinstance(target, ast.Attribute):
@@ -333,6 +337,7 @@ RULES: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("live", "if True:\n    start()"),
         ("take.recorder", "@register('x')\ndef f(): ..."),
         ("take.recorder", "app = Typer()"),
+        ("cli.play", "start('now')(play)"),
     ),
     bears_a_name_that_says_something: (
         ("studio.utils", ""),
