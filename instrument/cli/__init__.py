@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
+from instrument import InstrumentError
 from instrument.cli.console import fail
 
 
 def main() -> None:
     """Run ``instrument``: exit 0 done, 1 what a performer can put right, 2 wrong usage."""
-    from instrument import InstrumentError
-    from instrument.cli.commands import app
+    from instrument.cli.commands import command_line
 
     try:
-        app()
+        command_line()()
     except InstrumentError as error:
         fail(str(error))
     except BrokenPipeError:  # somebody closed the pipe we print to: nothing is wrong

@@ -1,20 +1,44 @@
-"""The command line itself."""
+"""The command line itself: which words lead to which command."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from instrument import __version__
 from instrument.cli import bench, doctor, play, render, takes
 
-app = typer.Typer(
-    name="instrument",
-    help="Play the latent space of a generative model as one plays a synthesizer.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+
+def command_line() -> typer.Typer:
+    """The whole tree of commands."""
+    app = _branch("Play the latent space of a generative model as one plays a synthesizer.")
+    app.callback()(_about)
+    app.command("play")(play.play)
+    app.command("render")(render.render_command)
+    app.add_typer(_takes(), name="takes")
+    app.command("doctor")(doctor.doctor)
+    app.command("bench")(bench.bench)
+    return app
+
+
+def _takes() -> typer.Typer:
+    app = _branch("List, verify, repair and export takes.")
+    app.command("list")(takes.list_command)
+    app.command("verify")(takes.verify_command)
+    app.command("repair")(takes.repair_command)
+    app.command("export")(takes.export_command)
+    return app
+
+
+def _branch(text: str) -> typer.Typer:
+    return typer.Typer(
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
 
 
 def _version(wanted: bool) -> None:
@@ -23,17 +47,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _about(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and leave."
-    ),
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
 ) -> None:
     """Play the latent space of a generative model as one plays a synthesizer."""
-
-
-app.command("play")(play.play)
-app.command("render")(render.render_command)
-app.add_typer(takes.app, name="takes")
-app.command("doctor")(doctor.doctor)
-app.command("bench")(bench.bench)

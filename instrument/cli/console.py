@@ -8,13 +8,15 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-# Progress and words go to stderr, so that stdout is what a program asked for.
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def console() -> Console:
+    """Where progress and words go: stderr, so that stdout is what a program asked for."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """A line for people."""
-    console.print(text, markup=False)
+    console().print(text, markup=False)
 
 
 def report(fields: dict[str, Any], as_json: bool, text: str) -> None:

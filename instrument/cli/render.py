@@ -151,7 +151,8 @@ def _bar(total: int, name: str) -> Iterator[Callable[[Done], None]]:
         TextColumn("{task.completed}/{task.total} frames"),
         TextColumn("{task.fields[fps]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=not console.is_terminal) as bar:
+    screen = console()
+    with Progress(*columns, console=screen, transient=not screen.is_terminal) as bar:
         task = bar.add_task(f"rendering {name}", total=total, fps="")
 
         def tell(done: Done) -> None:

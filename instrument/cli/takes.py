@@ -16,13 +16,10 @@ from instrument.take.reader import read_take
 from instrument.take.replay import resample, verify
 from instrument.timebase import FrameRate
 
-app = typer.Typer(help="List, verify, repair and export takes.", no_args_is_help=True)
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 Take = Annotated[Path, typer.Argument(help="The take's folder.")]
 
 
-@app.command("list")
 def list_command(
     folder: Annotated[Path, typer.Argument(help="Where takes lie.")] = Path("takes"),
     as_json: AsJson = False,
@@ -45,7 +42,6 @@ def list_command(
     report({"takes": rows}, as_json, "\n".join(lines) or f"no takes in {folder}")
 
 
-@app.command("verify")
 def verify_command(take: Take, as_json: AsJson = False) -> None:
     """Play a take's events again and compare: the largest difference to the recorded z."""
     record = read_take(take)
@@ -69,7 +65,6 @@ def verify_command(take: Take, as_json: AsJson = False) -> None:
         raise InstrumentError(f"{take}: the replay differs from the record by {found.largest}")
 
 
-@app.command("repair")
 def repair_command(take: Take, as_json: AsJson = False) -> None:
     """Recover whatever the checksums vouch for. The damaged record is kept beside it."""
     mended = mending.repair(take)
@@ -90,7 +85,6 @@ def repair_command(take: Take, as_json: AsJson = False) -> None:
     report(fields, as_json, text)
 
 
-@app.command("export")
 def export_command(
     take: Take,
     out: Annotated[Path, typer.Option("-o", "--out", help="NAME or NAME.npy.")],

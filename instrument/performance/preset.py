@@ -207,7 +207,7 @@ def _binding(preset: Preset, number: int) -> Binding:
     try:
         return Binding(f.source, f.target, f.mode, f.low, f.high, f.curve, f.smoothing, f.step)
     except InstrumentError as error:
-        key = str(error).split()[0]
+        key = str(error).split()[0]  # every error of a binding begins with the field's name
         raise preset.error(["binding", number, key], error) from error
 
 
@@ -216,4 +216,5 @@ def _cue(preset: Preset, number: int) -> Cue:
     try:
         return Cue(fields.at, fields.address, fields.value)
     except InstrumentError as error:
-        raise preset.error(["cue", number], error) from error
+        key = str(error).split()[1]  # "cue at …", "cue address …", "cue value …"
+        raise preset.error(["cue", number, key], error) from error

@@ -22,7 +22,7 @@ class Cue:
         if not is_address(self.address):
             raise InstrumentError(f"cue address {self.address!r}: must look like /waypoint/2/go")
         if self.address == "/score/play":
-            raise InstrumentError("cue /score/play: a score cannot play itself")
+            raise InstrumentError("cue address /score/play: a score cannot play itself")
         if not abs(self.value) <= 1e12:
             raise InstrumentError(f"cue value {self.value}: must be a finite number")
 
