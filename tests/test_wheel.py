@@ -95,7 +95,7 @@ def test_presets_and_shaders_are_found_without_the_clone(stranger: Path, tmp_pat
 
 
 def test_it_plays_without_the_clone(stranger: Path, tmp_path: Path) -> None:
-    play = ("play", "--headless", "--seconds", "1", "--rate", "30", "--take", "evening")
+    play = ("play", "--headless", "--seconds", "1", "--rate", "30", "--take", "evening.take")
     run(stranger / "instrument", *play, cwd=tmp_path)
-    (record,) = tmp_path.rglob("z.npy")
+    record = tmp_path / "evening.take" / "z.npy"
     assert np.load(record, allow_pickle=False).shape[0] == 30
