@@ -64,6 +64,21 @@ def test_the_disk_has_header_and_attachments_once_open_returns(tmp_path):
     assert recorder.close() is summary
 
 
+def test_what_is_recorded_is_on_the_disk_half_a_second_later(tmp_path):
+    header = header_of("x")
+    z, parameters = rows_of(header, 1)
+    event = ControlEvent("/key/space", 1.0, 0.01)
+    with TakeRecorder(tmp_path / "x.take", header, {}) as recorder:
+        recorder.row(0, 0.0, z[0], parameters[0])
+        recorder.event(event)  # far fewer than would fill a chunk
+        deadline = time.perf_counter() + 5.0
+        while recorder.seconds_left is None and time.perf_counter() < deadline:
+            time.sleep(0.02)
+        record = read_take(recorder.folder)
+        assert (len(record), record.events) == (1, (event,))
+        assert recorder.seconds_left is not None and recorder.seconds_left > 0
+
+
 def test_an_existing_take_is_left_alone(played, intact):
     with pytest.raises(InstrumentError, match="exists already"):
         TakeRecorder(played.folder, played.header, {}).open()
@@ -248,6 +263,7 @@ def _assert_kept(recorder: TakeRecorder, z: np.ndarray, used: int) -> None:
     assert summary.dropped.rows == 4000 - summary.rows
     record = read_take(summary.folder)
     assert not record.finished and record.gaps == ()
+    assert len(record.damage) == 1, "half a chunk was left behind"
     assert len(record) == summary.rows
     assert record.z.tobytes() == z[: len(record)].tobytes()
     # Nothing that could have been kept is lost: at most one chunk beside what the disk took.
