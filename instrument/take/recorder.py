@@ -1,7 +1,7 @@
 """The loop's side of a take: never blocks, never raises while the show runs, counts its losses.
 
-One queue, one writer thread. The loop appends (a few microseconds); the thread writes, closes a
-chunk every .4 s and has the disk keep it. Knows nothing of performers, pictures or screens.
+One queue, one writer thread: the loop appends, the thread writes and has the disk keep it.
+Knows nothing of performers, pictures or screens.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class TakeRecorder:
         self._shapes = header.spec.shape, (len(header.addresses),)
         self._attachments = dict(attachments)
         self._patient = patient
-        rows = header.rate.frames_in(QUEUE_SECONDS)
-        self._limit = max(2, min(rows, _QUEUE_BYTES // header.row_bytes))
+        by_bytes = _QUEUE_BYTES // header.row_bytes
+        self._limit = max(2, min(header.rate.frames_in(QUEUE_SECONDS), by_bytes))
         self._queue: deque[_Item] = deque()
         self._offered = self._queued = self._taken = 0  # rows
         self._frames = 0  # the highest row offered, and one
@@ -118,9 +118,8 @@ class TakeRecorder:
             self.folder.mkdir()
             self._begin()
         except OSError as error:
-            raise InstrumentError(
-                f"{self.folder}: the take cannot be written ({reason_of(error)})"
-            ) from error
+            reason = reason_of(error)
+            raise InstrumentError(f"{self.folder}: cannot be written ({reason})") from error
         self._accepting = True
         self._thread = threading.Thread(target=self._write, name="take", daemon=True)
         self._thread.start()
