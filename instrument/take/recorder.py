@@ -28,8 +28,7 @@ from instrument.take.header import TakeHeader
 from instrument.take.writer import TakeWriter
 from instrument.timebase import WallClock
 
-# `kill -9` costs what is not flushed: at 60 fps .4 s are 24 rows, which leaves a late
-# thread 6 more before the promised 30. Every second flush also reaches the disk itself.
+# `kill -9` costs what is not flushed: at 60 fps 24 rows, 6 fewer than promised, for a late thread.
 FLUSH_SECONDS = 0.4
 SYNC_SECONDS = 0.8
 _POLL_SECONDS = 0.04
