@@ -163,7 +163,8 @@ class SphericalMean:
             along = _dot(pulls, cosines)
             # The curvature lies between the mean of theta·cot(theta) and 1; 2 / (their sum) is
             # the step that shrinks the error most whichever it is, and nearly halves the steps.
-            stride = 2.0 / (1.0 + max(0.0, along))
+            # Of points far apart the mean curvature says little: a step of 2 would only swing.
+            stride = 2.0 / (1.0 + max(0.3, along))
             step = [stride * (p - along * h) for p, h in zip(pulls, here, strict=True)]
             step_cosines = self._times_dots(step)
             size = math.sqrt(max(0.0, _dot(step, step_cosines)))
@@ -183,6 +184,8 @@ def _dot(a: list[float], b: list[float]) -> float:
 
 
 def _angle_over_sine(cosine: float) -> float:
-    """theta / sin(theta) of the log map, by its limit 1 near 0 and bounded near pi."""
+    """theta / sin(theta) of the log map, by its series near 0 and bounded near pi."""
     theta = math.acos(min(1.0, max(-1.0, cosine)))
-    return 1.0 if theta < 1e-7 else theta / max(math.sin(theta), 1e-3)
+    if theta < 1e-3:
+        return 1.0 + theta * theta / 6.0
+    return theta / max(math.sin(theta), 1e-3)

@@ -181,7 +181,10 @@ def save_bank(path: Path, bank: WaypointBank) -> None:
     toml, array = bank_to_bytes(bank)
     folder = path.with_suffix("")
     if bank.pictures:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InstrumentError(f"{folder}: cannot be written ({error.strerror})") from error
     for name, pixels in bank.pictures.items():
         with write_atomically(folder / f"{name}.png") as file:
             Image.fromarray(pixels).save(file, "PNG", optimize=True)
