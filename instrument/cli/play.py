@@ -187,6 +187,8 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
         "ticks": loop.meters.ticks,
         "on_time": round(loop.meters.on_time, 4),
         "pictures": loop.meters.shown,
+        "longest_hold_s": round(loop.meters.longest_hold, 3),
+        "hand_to_light_ms": round(1e3 * loop.meters.latency.percentile(50), 2),
         "overhead_ms": round(1e3 * loop.meters.overhead.percentile(50), 3),
         "takes": [str(summary.folder) for summary in tape.summaries],
         "rows": sum(summary.rows for summary in tape.summaries),

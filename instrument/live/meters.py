@@ -56,6 +56,7 @@ class Meters:
         self._unseen: deque[tuple[int, float]] = deque(maxlen=256)
         self._last_shown = 0.0
         self.shown_rate = 0.0
+        self.longest_hold = 0.0  # the longest time one picture stood on the screen
 
     def tick(self, lateness: float) -> None:
         """A tick began `lateness` after its time."""
@@ -81,7 +82,9 @@ class Meters:
         """Another picture than the last one is on the screen."""
         self.shown += 1
         if self._last_shown:
-            rate = 1.0 / max(now - self._last_shown, 1e-6)
+            held = now - self._last_shown
+            self.longest_hold = max(self.longest_hold, held)
+            rate = 1.0 / max(held, 1e-6)
             self.shown_rate += _SMOOTHING * (rate - self.shown_rate)
         self._last_shown = now
 

@@ -3,14 +3,13 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from screens import x_server
 
 from instrument import InstrumentError
 from instrument.display.offscreen import Offscreen
@@ -18,15 +17,6 @@ from instrument.frame import U8
 
 HERE = Path(__file__).parent
 DUMMY_DRIVER = "drivers/dummy_drv.so"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--store-baselines",
-        action="store_true",
-        default=False,
-        help="write the baseline pictures of tests/display instead of comparing with them",
-    )
 
 
 @pytest.fixture(scope="session")
@@ -85,73 +75,6 @@ def garden() -> U8:
     return pixels
 
 
-@contextmanager
-def _display(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an X server on a display number of its own choice; DISPLAY names it meanwhile."""
-    read_end, write_end = os.pipe()
-    before = {name: os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")}
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [*command, "-displayfd", str(write_end)],
-            pass_fds=[write_end],
-            stdout=output,
-            stderr=output,
-        )
-    os.close(write_end)
-    try:
-        with os.fdopen(read_end) as pipe:
-            number = pipe.readline().strip()
-        if not number:
-            pytest.skip(f"{command[0]} does not start: {log.read_text(errors='replace')[-300:]}")
-        os.environ["DISPLAY"] = f":{number}"
-        os.environ.pop("WAYLAND_DISPLAY", None)
-        yield server
-    finally:
-        import glfw
-
-        glfw.terminate()  # else losing its server would end this process
-        server.terminate()
-        server.wait(10)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@pytest.fixture(scope="module")
-def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A display with one monitor of 800x600, and openbox to manage windows where it exists."""
-    for tool in ("Xvfb", "xdotool"):
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed")
-    log = tmp_path_factory.mktemp("xvfb") / "log"
-    command = ["Xvfb", "-screen", "0", "800x600x24", "+extension", "GLX", "-nolisten", "tcp"]
-    with _display(command, log):
-        openbox = shutil.which("openbox")
-        if not openbox:
-            yield os.environ["DISPLAY"]
-            return
-        with log.open("ab") as output:
-            manager = subprocess.Popen([openbox], stdout=output, stderr=output)
-        _wait_for_manager()
-        try:
-            yield os.environ["DISPLAY"]
-        finally:
-            manager.terminate()
-            manager.wait(10)
-
-
-def _wait_for_manager() -> None:
-    """Until a window manager answers: windows made before it would be reparented later."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        asked = subprocess.run(["xdotool", "get_desktop"], capture_output=True, check=False)
-        if asked.returncode == 0:
-            return
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def two_monitors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A display with monitors DUMMY0 1920x1080 and, to its right, DUMMY1 1280x720."""
@@ -163,7 +86,7 @@ def two_monitors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [xorg, "-noreset", "-novtswitch", "-sharevts", "-keeptty", "-nolisten", "tcp"]
     command += ["-config", str(HERE / "two_monitors.conf"), "-logfile", str(folder / "x.log")]
     command += ["-modulepath", modules]
-    with _display(command, folder / "log"):
+    with x_server(command, folder / "log"):
         mode = "74.50 1280 1344 1472 1664 720 723 728 748 -hsync +vsync".split()
         # The last, bare question makes the server look at its outputs: till then the second
         # is switched on and yet not connected.

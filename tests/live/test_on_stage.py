@@ -1,0 +1,151 @@
+"""The whole instrument in a real window: hands move it, and a killed decoder comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instrument.take.reader import read_take
+from instrument.take.replay import verify
+
+
+def xdotool(*words: object) -> None:
+    subprocess.run(["xdotool", *map(str, words)], check=True, timeout=20)
+
+
+@contextmanager
+def playing(take: Path, seconds: float, *more: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "instrument", "play", "--take", str(take), "--json"]
+    command += ["--size", "320x320", "--seconds", str(seconds), *more]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=take.parent
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+def until(condition, seconds: float, what: str):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{what}: not within {seconds} s")
+
+
+def decoder_of(process: subprocess.Popen[str]) -> int | None:
+    """The process id of the decoder the stage started."""
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        children = task / "children"
+        for pid in children.read_text().split():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"instrument.decoder.serve" in command:
+                return int(pid)
+    return None
+
+
+def window() -> str | None:
+    found = subprocess.run(
+        ["xdotool", "search", "--name", "latent-instrument"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.split()[0] if found.stdout.split() else None
+
+
+def screenshot(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    subprocess.run(["import", "-window", "root", str(path)], check=True, timeout=30)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_thirty_seconds_of_hands_on_a_real_window(desktop, tmp_path):
+    take = tmp_path / "hands.take"
+    with playing(take, 30) as process:
+        until(lambda: window() or process.poll() is not None, 25, "a window")
+        assert process.poll() is None, process.communicate()[1]
+        first = screenshot(tmp_path / "first.png")
+        assert first.std() > 10, "the stored picture of home is on the screen before torch is"
+        xdotool("mousemove", 400, 300, "click", 1)
+        time.sleep(3.0)
+        for step in range(12):
+            xdotool("mousemove", 300 + 10 * step, 200 + 12 * step)
+            time.sleep(0.1)
+        before = screenshot(tmp_path / "before.png")
+        xdotool("key", 4)
+        time.sleep(3.0)
+        after = screenshot(tmp_path / "after.png")
+        assert np.abs(after - before).mean() > 5, "the picture did not move"
+        xdotool("key", "b")
+        time.sleep(2.0)
+        dark = screenshot(tmp_path / "dark.png")
+        assert dark.mean() < 0.5 * after.mean()
+        xdotool("key", "b")
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["ticks"] == 1800 and summary["pictures"] > 60
+    record = read_take(take)
+    assert len(record) == 1800 and verify(record, "take").largest == 0.0
+    said = {event.address for event in record.events}
+    assert {"/key/4", "/key/b", "/mouse/x", "/mouse/y", "/mouse/left"} <= said
+    press = next(event.time for event in record.events if event.address == "/key/4")
+    row = int(press * 60)
+    moved = np.linalg.norm(record.z[row + 90] - record.z[row])
+    assert moved > 5.0, "the key did not move z"
+
+
+def test_a_killed_decoder_comes_back_while_z_goes_on(desktop, tmp_path):
+    take = tmp_path / "killed.take"
+    script = tmp_path / "tour.jsonl"
+    script.write_text(
+        "".join(
+            json.dumps({"time": float(t), "address": f"/waypoint/{t % 8 + 1}/go", "value": 1})
+            + "\n"
+            for t in range(1, 26)
+        )
+    )
+    with playing(take, 26, "--script", str(script)) as process:
+        first = until(lambda: decoder_of(process), 20, "a decoder")
+        time.sleep(8.0)
+        os.kill(first, signal.SIGKILL)
+        second = until(
+            lambda: (pid := decoder_of(process)) not in (None, first) and pid, 10, "a new decoder"
+        )
+        assert second != first
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    record = read_take(take)
+    assert len(record) == 26 * 60 and verify(record, "take").largest == 0.0
+    steps = np.linalg.norm(np.diff(record.z, axis=0), axis=1)
+    assert (steps[120:] > 0).all(), "z stood still"
+    summary = json.loads(out)
+    assert summary["pictures"] > 100, "no pictures after the kill"
+    assert 0.2 < summary["longest_hold_s"] < 20.0
+
+
+def test_a_term_signal_saves_the_take_and_exits_0(desktop, tmp_path):
+    take = tmp_path / "term.take"
+    with playing(take, 60) as process:
+        until(lambda: (take / "take.mcap").exists(), 25, "a take")
+        time.sleep(3.0)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert (take / "z.npy").exists() and (take / "events.jsonl").exists()
+    assert read_take(take).finished
