@@ -1,11 +1,11 @@
 """The generator of the default model: a small convolutional network with FiLM and output skips.
 
 z → family weights beside z → two-layer map → w. From w a low-rank 4×4 seed; then at every octave
-two dense 3×3 convolutions, each followed by RMS normalisation and a scale and shift read from w
-(FiLM). From 32 pixels on each octave also adds a picture of twice its size through a pixel-shuffle
-head, and the pictures are summed from coarse to fine. A head of zeros adds nothing: the network
-grew from 64 to 256 pixels in training without ever changing its shape, and snapshots from
-before and after a growth can be blended weight by weight.
+two dense 3×3 convolutions, each scaled and shifted by w (FiLM). From 32 pixels on each octave also
+adds a picture of twice its size through a pixel-shuffle head, and the pictures are summed from
+coarse to fine. A head of zeros adds nothing: the network grew from 64 to 256 pixels in training
+without ever changing its shape, and snapshots from before and after a growth can be blended
+weight by weight.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from instrument import InstrumentError
 
 SEED_SIZE = 4  # pixels a side of the first feature map
+GAIN = 2**0.5  # what a leaky ReLU takes from the power of its input
+# exact at an even colour, nothing at one-pixel stripes: no checkerboard can come out of a head
+SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +92,48 @@ def double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+def without_stripes(picture: Tensor) -> Tensor:
+    """[n, 3, h, w] smoothed just enough that the sub-pixels of a head leave no pattern."""
+    kernel = torch.tensor(SMOOTHING, dtype=picture.dtype, device=picture.device)
+    kernel = torch.outer(kernel, kernel).expand(3, 1, 5, 5)
+    return F.conv2d(F.pad(picture, (2, 2, 2, 2), mode="replicate"), kernel, groups=3)
+
+
 class Modulated(nn.Module):
-    """3×3 convolution → RMS normalisation over channels → scale and shift from w → leaky ReLU."""
+    """3×3 convolution whose input channels w scales, whose output is brought back to unit size
+    (StyleGAN2's demodulation, on activations so that the weights stay fixed), to which w adds
+    a shift and some of a fixed grain, before a leaky ReLU.
+    """
 
     def __init__(self, before: int, after: int, mapped: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(before, after, 3, padding=1, bias=False)
+        self.scale = nn.Linear(mapped, before)
         self.film = nn.Linear(mapped, 2 * after)
         nn.init.normal_(self.conv.weight, std=(9 * before) ** -0.5)
-        nn.init.normal_(self.film.weight, std=0.5 * mapped**-0.5)
+        nn.init.normal_(self.scale.weight, std=0.5 * mapped**-0.5)
+        nn.init.normal_(self.film.weight, std=0.3 * mapped**-0.5)
+        nn.init.ones_(self.scale.bias)
         nn.init.zeros_(self.film.bias)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x [n, before, h, w], w [n, mapped] → [n, after, h, w]."""
-        x = self.conv(x)
-        x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-6)
-        scale, shift = self.film(w)[:, :, None, None].chunk(2, dim=1)  # each [n, after, 1, 1]
-        return F.leaky_relu(torch.addcmul(x + shift, x, scale), 0.2)
+    def forward(self, x: Tensor, w: Tensor, grain: Tensor) -> Tensor:
+        """x [n, before, h, w], w [n, mapped], grain [1, 1, h, w] → [n, after, h, w]."""
+        scale = self.scale(w)  # [n, before]
+        power = self.conv.weight.square().sum(dim=(2, 3))  # [after, before]
+        size = (scale.float().square() @ power.float().T + 1e-8).rsqrt()  # [n, after]
+        x = self.conv(x * scale[:, :, None, None]) * size[:, :, None, None].to(x.dtype)
+        shift, strength = self.film(w)[:, :, None, None].chunk(2, dim=1)  # each [n, after, 1, 1]
+        return F.leaky_relu(torch.addcmul(x + shift, strength, grain.to(x.dtype)), 0.2) * GAIN
 
 
 class Octave(nn.Module):
     """Two modulated convolutions at one size; all but the first octave double the size before."""
 
-    def __init__(self, before: int, after: int, mapped: int, *, doubles: bool) -> None:
+    def __init__(self, before: int, after: int, mapped: int, size: int, *, doubles: bool) -> None:
         super().__init__()
         self.doubles = doubles
+        chance = torch.Generator().manual_seed(size)
+        self.grain = nn.Buffer(torch.randn(1, 1, size, size, generator=chance))
         self.first = Modulated(before, after, mapped)
         self.second = Modulated(after, after, mapped) if doubles else None
 
@@ -121,8 +141,8 @@ class Octave(nn.Module):
         """x [n, before, h, w] → [n, after, 2h, 2w] (the same h, w where nothing doubles)."""
         if self.doubles:
             x = double(x)
-        x = self.first(x, w)
-        return x if self.second is None else self.second(x, w)
+        x = self.first(x, w, self.grain)
+        return x if self.second is None else self.second(x, w, self.grain)
 
 
 class SkipGenerator(nn.Module):
@@ -138,7 +158,7 @@ class SkipGenerator(nn.Module):
         self.seed_low = nn.Linear(spec.mapped, spec.rank, bias=False)
         self.seed_full = nn.Linear(spec.rank, widths[0] * SEED_SIZE**2)
         self.octaves = nn.ModuleList(
-            Octave(before, after, spec.mapped, doubles=index > 0)
+            Octave(before, after, spec.mapped, SEED_SIZE << index, doubles=index > 0)
             for index, (before, after) in enumerate(zip((widths[0], *widths), widths, strict=False))
         )
         self.heads = nn.ModuleList(
@@ -183,6 +203,7 @@ class SkipGenerator(nn.Module):
             x = octave(x, w)  # [n, widths[index], 4·2^index, 4·2^index]
             if index >= silent:
                 light = F.pixel_shuffle(self.heads[index - silent](x), 2)  # [n, 3, 8·2^index, …]
+                light = without_stripes(light)
                 picture = light if picture is None else light + double(picture)
         if picture is None or picture.shape[-1] != size:
             raise ValueError(f"a generator of {self.spec.size} pixels has no head for {size}")

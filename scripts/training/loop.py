@@ -17,7 +17,7 @@ from training import losses, sheet
 from training.critic import Critic
 from training.pictures import SLOT, Pictures
 from training.state import StateFolder, snapshot_moments
-from training.world import family_bias, on_shell, training_shares
+from training.world import family_bias, meant_family, on_shell, training_shares
 
 LAZY = 8  # steps from one measurement of the slopes to the next
 KEPT_BYTES = 800_000_000  # most disk the painted pictures may take
@@ -48,9 +48,9 @@ class Recipe:
         return self.stages[-1][0]
 
     def rate_at(self, images: int) -> float:
-        """Learning rate: falls as 1/sqrt from 200k images, then to a tenth over the last 15 %."""
+        """Learning rate: falls as 1/sqrt from 100k images, then to a tenth over the last 15 %."""
         left = (self.total - images) / (0.15 * self.total)
-        return self.rate * min(1.0, (2e5 / max(images, 1)) ** 0.5) * min(1.0, 0.1 + 0.9 * left)
+        return self.rate * min(1.0, (1e5 / max(images, 1)) ** 0.5) * min(1.0, 0.1 + 0.9 * left)
 
 
 def average_decay(images: int, batch: int) -> float:
@@ -86,7 +86,7 @@ class Training:
         for optimiser in self.optimisers:
             optimiser.param_groups[0]["lr"] = recipe.rate_at(self.images)
         z = on_shell(recipe.batch, self.generator.spec.latent, self.chance)
-        family = self.generator.family(z)
+        family = meant_family(z, self.generator, self.chance)
         painted = pictures.draw(family, self.chance)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.generator(z, pictures.size).float()
