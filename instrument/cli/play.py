@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import logging
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -30,11 +32,13 @@ from instrument.live.loop import Loop, Screen, Show
 from instrument.live.tape import Tape
 from instrument.performance.state import Performance
 from instrument.take.header import TakeHeader
+from instrument.take.layout import RECORD
 from instrument.take.recorder import TakeRecorder
 from instrument.take.replay import attachments_of
 from instrument.timebase import Clock, StepClock, WallClock
 
 _DEMO_SECONDS = 10.0
+_TAKES = "takes"
 _HINT = "Move the mouse.  Keys 1-8 fly to a waypoint, R records, B fades out, Tab hides this."
 
 
@@ -73,11 +77,12 @@ def play(
     if demo:
         say("No display here: playing the bundled script for 10 s, then rendering it.")
         events = events or read_events(bundled_script())
-        seconds, take = seconds or _DEMO_SECONDS, take or Path("takes")
+        seconds, take = seconds or _DEMO_SECONDS, take or Path(_TAKES)
     elif seconds is None and (headless or in_steps):
         seconds = _length_of(events)
     timing: Clock = StepClock() if in_steps else WallClock()
-    tape = Tape(lambda began: _open_take(programme, take, began, patient=in_steps))
+    shelf = _Shelf(take, Path(_TAKES))
+    tape = Tape(lambda began: _open_take(programme, shelf, began, patient=in_steps))
     show = Show(
         programme.performer, programme.rate, timing, tape,
         script=events, seconds=seconds, record=take is not None,
@@ -126,13 +131,43 @@ def _length_of(events: list[ControlEvent]) -> float:
     return events[-1].time + 1.0
 
 
+@dataclass(slots=True)
+class _Shelf:
+    """Where one take after the other goes.
+
+    `wanted` is the first take itself where nothing is there yet, or an empty folder; a folder
+    that holds other things gets a new take inside. Later takes stand beside the first.
+    """
+
+    wanted: Path | None
+    folder: Path
+
+    def next_folder(self) -> Path:
+        """A folder that holds no take yet. Raises InstrumentError where `wanted` is one."""
+        wanted, self.wanted = self.wanted, None
+        if wanted is None:
+            return self._new_name()
+        if (wanted / RECORD).exists():
+            raise InstrumentError(f"{wanted}: exists already, no take is written over")
+        if wanted.name != _TAKES and (not wanted.is_dir() or not any(wanted.iterdir())):
+            self.folder = wanted.parent
+            return wanted
+        self.folder = wanted
+        return self._new_name()
+
+    def _new_name(self) -> Path:
+        stem = f"{_now():%Y-%m-%d_%H-%M-%S}"
+        names = (f"{stem}{f'_{n}' if n else ''}.take" for n in itertools.count())
+        return next(self.folder / name for name in names if not (self.folder / name).exists())
+
+
 def _open_take(
-    programme: Programme, wanted: Path | None, began: Performance, patient: bool
+    programme: Programme, shelf: _Shelf, began: Performance, patient: bool
 ) -> TakeRecorder:
     performer, model = programme.performer, programme.model
-    folder = _take_folder(wanted)
+    folder = shelf.next_folder()
     header = TakeHeader(
-        name=folder.name.removesuffix(".take"),
+        name=folder.absolute().name.removesuffix(".take"),
         rate=programme.rate,
         spec=programme.bank.spec,
         addresses=performer.space.addresses,
@@ -142,20 +177,6 @@ def _open_take(
     )
     attachments = attachments_of(performer, programme.preset, began)
     return TakeRecorder(folder, header, attachments, patient=patient).open()
-
-
-def _take_folder(wanted: Path | None) -> Path:
-    """`wanted` itself where it can become a take; else a new name within it."""
-    parent = wanted or Path("takes")
-    is_new = not parent.exists() or (parent.is_dir() and not any(parent.iterdir()))
-    if wanted is not None and wanted.name != "takes" and is_new:
-        return wanted
-    if (parent / "take.mcap").exists():
-        raise InstrumentError(f"{parent}: holds a take already, a take is never written over")
-    stem = f"{_now():%Y-%m-%d_%H-%M-%S}"
-    taken = {path.name for path in parent.glob("*.take")} if parent.is_dir() else set()
-    names = (f"{stem}{f'_{n}' if n else ''}.take" for n in range(len(taken) + 1))
-    return parent / next(name for name in names if name not in taken)
 
 
 def _now() -> datetime.datetime:

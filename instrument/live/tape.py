@@ -92,4 +92,6 @@ class Tape:
             return
         self.summaries.append(summary)
         state = summary.error or f"{summary.rows} rows, {summary.seconds:.1f} s"
+        if summary.dropped.rows or summary.dropped.events:
+            state += f", {summary.dropped.rows} rows and {summary.dropped.events} events lost"
         self.message = f"saved {recorder.folder.name}: {state}"

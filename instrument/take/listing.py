@@ -36,12 +36,19 @@ class TakeEntry:
 
 
 def list_takes(root: Path) -> list[TakeEntry]:
-    """All ``NAME.take`` folders in `root`, by name. Raises InstrumentError without a root."""
+    """All takes in `root`, by name: folders with a record, and ``NAME.take`` that lost theirs.
+
+    Raises InstrumentError without a root.
+    """
     try:
-        folders = sorted(path for path in root.iterdir() if path.suffix == layout.SUFFIX)
+        folders = sorted(path for path in root.iterdir() if _may_be_take(path))
     except OSError as error:
         raise InstrumentError(f"{root}: cannot be read ({reason_of(error)})") from error
-    return [describe_take(folder) for folder in folders if folder.is_dir()]
+    return [describe_take(folder) for folder in folders]
+
+
+def _may_be_take(path: Path) -> bool:
+    return path.is_dir() and (path.suffix == layout.SUFFIX or (path / layout.RECORD).exists())
 
 
 def describe_take(folder: Path) -> TakeEntry:

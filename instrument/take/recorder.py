@@ -67,7 +67,7 @@ class TakeSummary:
 
 
 class TakeRecorder:
-    """Writes ``folder`` (``NAME.take``): `open`, then `row` and `event` from one loop, `close`.
+    """Writes `folder`, by custom ``NAME.take``: `open`, `row` and `event` from one loop, `close`.
 
     `patient` is for a performance in steps, where nobody watches: `row` then waits for room
     in the queue instead of dropping. Times are seconds since the start of the take.
@@ -81,8 +81,6 @@ class TakeRecorder:
         *,
         patient: bool = False,
     ) -> None:
-        if folder.suffix != layout.SUFFIX:
-            raise InstrumentError(f"{folder}: a take is a folder named NAME{layout.SUFFIX}")
         self.folder = folder
         self.header = header
         self.error: str | None = None  # one line once the take can no longer be written
@@ -108,15 +106,18 @@ class TakeRecorder:
     def open(self) -> Self:
         """Create the take; when this returns, the disk has it, and the lamp may be lit.
 
-        Raises InstrumentError when the folder exists or cannot be written.
+        Raises InstrumentError when the folder cannot be written or holds anything already.
         """
-        if self.folder.exists():
-            raise InstrumentError(f"{self.folder}: exists already, no take is written over")
+        begun = False
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()):
+                raise InstrumentError(f"{self.folder}: exists already, no take is written over")
+            begun = True
             self._begin()
         except OSError as error:
+            if begun:  # a take without its beginning is none
+                (self.folder / layout.RECORD).unlink(missing_ok=True)
             reason = reason_of(error)
             raise InstrumentError(f"{self.folder}: cannot be written ({reason})") from error
         self._accepting = True

@@ -36,7 +36,7 @@ def line_with(text: str, path) -> int:
         ('bank = "first-light"', 'bank = "missing"', ["missing", "first-light"]),
         ('model = "procedural"', 'model = "nope"', ["nope", "procedural"]),
         ('home = "dawn"', 'home = "dusk"', ["dusk", "dawn"]),
-        ("seed = 7", "seed = -7", ["seed", "-7"]),
+        ("seed = 7", "seed = -7", ["seed", "integer from 0"]),
         ('"/spring/frequency" = 0.28', '"/spring/frequenzy" = 0.28', ["frequenzy", "/spring/"]),
         ('"/spring/frequency" = 0.28', '"/spring/frequency" = 99.0', ["99", "0.01 to 30 Hz"]),
         ('waypoint = "iris", at', 'waypoint = "irs", at', ["irs", "iris"]),

@@ -89,8 +89,16 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InstrumentError, match="cannot be written"):
         TakeRecorder(tmp_path / "file" / "x.take", header_of("x"), {}).open()
-    with pytest.raises(InstrumentError, match=r"NAME\.take"):
-        TakeRecorder(tmp_path / "x", header_of("x"), {})
+
+
+def test_any_empty_folder_can_become_a_take_and_no_other(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with TakeRecorder(tmp_path / "empty", header_of("x"), {}) as recorder:
+        assert (recorder.folder / "take.mcap").exists()
+    before = sorted((tmp_path / "empty").iterdir())
+    with pytest.raises(InstrumentError, match="exists already"):
+        TakeRecorder(tmp_path / "empty", header_of("x"), {}).open()
+    assert sorted((tmp_path / "empty").iterdir()) == before
 
 
 def test_a_disk_that_fails_at_the_start_leaves_nothing(tmp_path, monkeypatch):
