@@ -108,16 +108,12 @@ class TakeRecorder:
 
         Raises InstrumentError when the folder cannot be written or holds anything already.
         """
-        begun = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if any(self.folder.iterdir()):
                 raise InstrumentError(f"{self.folder}: exists already, no take is written over")
-            begun = True
             self._begin()
         except OSError as error:
-            if begun:  # a take without its beginning is none
-                (self.folder / layout.RECORD).unlink(missing_ok=True)
             reason = reason_of(error)
             raise InstrumentError(f"{self.folder}: cannot be written ({reason})") from error
         self._accepting = True
