@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -168,11 +169,13 @@ def _culprit(fields: Any, kind: Any, keys: list[str | int]) -> list[str | int]:
 def _kind_at(kind: Any, keys: list[str | int]) -> Any:
     """The type of what stands at `keys` inside `kind`."""
     for key in keys:
-        if isinstance(key, int) or typing.get_origin(kind) in (tuple, list):
-            kind = next((k for k in typing.get_args(kind) if k is not Ellipsis), kind)
+        inside = [k for k in typing.get_args(kind) if k is not Ellipsis]
+        if isinstance(key, int):
+            kind = inside[0]
+        elif typing.get_origin(kind) is dict:
+            kind = inside[1]
         else:
             kind = typing.get_type_hints(kind).get(key, kind)
-        for choice in typing.get_args(kind):  # X | None
-            if hasattr(choice, "__struct_fields__") and typing.get_origin(kind) is not tuple:
-                kind = choice
+        if typing.get_origin(kind) in (typing.Union, types.UnionType):  # X | None
+            kind = typing.get_args(kind)[0]
     return kind
