@@ -14,6 +14,7 @@ from instrument import InstrumentError
 from instrument.display.look import Area, Size
 from instrument.event import ControlEvent
 from instrument.frame import U8
+from instrument.timebase import WallClock
 
 
 class Offscreen:
@@ -26,6 +27,7 @@ class Offscreen:
         self._size = size
         self._ctx: moderngl.Context | None = None
         self._framebuffer: moderngl.Framebuffer | None = None
+        self._stopwatch = WallClock()
 
     def __enter__(self) -> Self:
         self._ctx = _context()
@@ -68,8 +70,13 @@ class Offscreen:
         return []
 
     def swap(self) -> float:
-        """There is nothing to wait for."""
-        return 0.0
+        """Wait until everything is drawn, as a window's swap does; seconds it took.
+
+        Otherwise the drawing would be waited for somewhere else: in the next upload.
+        """
+        begun = self._stopwatch.now()
+        self.ctx.finish()
+        return self._stopwatch.now() - begun
 
     def toggle_fullscreen(self) -> None:
         """There is no screen to fill."""

@@ -124,20 +124,23 @@ def step(state: SpringState, target: F64, spring: Spring, seconds: float) -> Spr
 def arrival_phase(damping_ratio: float, share: float = ARRIVAL) -> float:
     """ω·t at which a spring released from rest first has `share` of its way left.
 
-    Until then the way left only falls, so halving an interval finds the one crossing:
-    1.68, 2.69, 3.89, 4.74 for shares of .5, .25, .1, .05 under critical damping.
+    1.68, 2.69, 3.89, 4.74 for shares of .5, .25, .1, .05 under critical damping. Until then the
+    way left only falls, so there is one crossing; Newton's steps on its logarithm, which is
+    nearly straight, find it in a handful, and halving the interval catches those that stray.
     """
     unit = Spring(1.0 / (2.0 * math.pi), damping_ratio)  # ω = 1
-    early, late = 0.0, 1.0
+    early, late, phase, wanted = 0.0, math.inf, 2.0 + 4.0 * damping_ratio, math.log(share)
     if damping_ratio < 1.0:  # the way left is 0 for the first time after this phase
         late = (math.pi - math.acos(damping_ratio)) / math.sqrt(1.0 - damping_ratio**2)
-    else:
-        while step_matrix(unit, late).y_from_y > share:
-            late *= 2.0
-    for _ in range(60):
-        middle = 0.5 * (early + late)
-        if step_matrix(unit, middle).y_from_y > share:
-            early = middle
-        else:
-            late = middle
-    return late
+        phase = 0.9 * late
+    for _ in range(100):
+        matrix = step_matrix(unit, phase)
+        left, slope = matrix.y_from_y, matrix.v_from_y
+        early, late = (phase, late) if left > share else (early, phase)
+        follow = phase - (math.log(left) - wanted) * left / slope if left > 0.0 else early
+        if not early < follow < late:
+            follow = 0.5 * (early + late) if late < math.inf else 2.0 * phase
+        if abs(follow - phase) <= 1e-12 * phase:
+            break
+        phase = follow
+    return phase
