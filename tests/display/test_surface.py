@@ -42,6 +42,6 @@ def test_offscreen_reads_the_top_row_first(offscreen):
     pixels = surface.read()
     assert pixels.shape == (4, 6, 3)
     assert (pixels[0] == (255, 0, 0)).all() and (pixels[1:] == (0, 0, 255)).all()
-    assert surface.poll() == [] and surface.swap() == 0.0 and not surface.closed
+    assert surface.poll() == [] and surface.swap() >= 0.0 and not surface.closed
     assert surface.framebuffer_size == (6, 4) and surface.notices() == []
     surface.toggle_fullscreen()
