@@ -3,9 +3,9 @@
 z → family weights beside z → two-layer map → w. From w a low-rank 4×4 seed; then at every octave
 two dense 3×3 convolutions, each followed by RMS normalisation and a scale and shift by w (FiLM).
 From 32 pixels on each octave also adds a picture of twice its size through a pixel-shuffle head,
-and the pictures are summed from coarse to fine. A head of zeros adds nothing: the network grew from 64 to 256 pixels in training
-without ever changing its shape, and snapshots from before and after a growth can be blended
-weight by weight.
+and the pictures are summed from coarse to fine. A head of zeros adds nothing: the network grew
+from 64 to 256 pixels in training without ever changing its shape, and snapshots from before and
+after a growth can be blended weight by weight.
 """
 
 from __future__ import annotations
