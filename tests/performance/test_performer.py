@@ -66,11 +66,15 @@ scripts = st.lists(st.tuples(times, moves), max_size=14).map(
 )
 
 
-def seen_at(performer, instants, events) -> dict[Fraction, tuple[bytes, bytes]]:
-    """(z, values) bit by bit at every instant, stepped from one to the next."""
+def seen_at(performer, instants, events) -> dict[Fraction, tuple[bytes, bytes, bytes]]:
+    """(z, values, place in double precision) bit by bit, stepped from one instant to the next."""
     performances = play(performer, [float(i) for i in instants], events)
     return {
-        instant: (performer.z(p).tobytes(), performer.values(p).tobytes())
+        instant: (
+            performer.z(p).tobytes(),
+            performer.values(p).tobytes(),
+            p.flight.position(p.time).tobytes(),
+        )
         for instant, p in zip(instants, performances, strict=True)
     }
 
