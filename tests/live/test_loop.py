@@ -41,6 +41,12 @@ def stage(tmp_path):
     return play
 
 
+def occupy(folder):
+    """Something lies where the take was to go."""
+    folder.mkdir(parents=True)
+    (folder / "shopping.txt").write_text("milk")
+
+
 def takes(tape):
     return [read_take(summary.folder) for summary in tape.summaries]
 
@@ -205,13 +211,13 @@ def test_a_machine_that_slept_goes_on_where_it_was(stage):
 
 
 def test_without_a_disk_there_is_no_show_that_counts_on_a_take(stage, tmp_path):
-    (tmp_path / "0" / "one.take").mkdir(parents=True)
+    occupy(tmp_path / "0" / "one.take")
     loop, _, _, tape = stage(seconds=1.0)
     assert loop.meters.ticks == 0 and "one.take" in tape.refused
 
 
 def test_without_a_disk_the_show_goes_on_when_r_is_pressed(stage, tmp_path):
-    (tmp_path / "0" / "one.take").mkdir(parents=True)
+    occupy(tmp_path / "0" / "one.take")
     hands = [ControlEvent("/key/r", 1.0, 0.2)]
     loop, presenter, _, tape = stage(hands, seconds=1.0, record=False)
     assert loop.meters.ticks == 60 and tape.summaries == []
