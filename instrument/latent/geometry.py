@@ -30,7 +30,8 @@ def lerp(a: F64, b: F64, t: float | F64) -> F64:
 
 def length(a: F64) -> F64:
     """Euclidean length over the last axis, ``F64[...]``."""
-    return np.asarray(np.sqrt(np.sum(np.square(a), axis=-1)))
+    # `reduce` is what `np.sum` calls in the end, a microsecond later.
+    return np.asarray(np.sqrt(np.add.reduce(a * a, axis=-1)))
 
 
 def direction(a: F64) -> F64:

@@ -61,9 +61,11 @@ class Drift:
             return z
         noise = self.at(phase)
         norm = geometry.length(z)[..., None]
-        unit = geometry.direction(z)
-        across = noise - np.sum(noise * unit, axis=-1, keepdims=True) * unit
-        width = geometry.length(across)[..., None]
+        unit = z / np.where(norm > 0.0, norm, 1.0)
+        noise -= np.add.reduce(noise * unit, axis=-1, keepdims=True) * unit  # now across z
+        width = geometry.length(noise)[..., None]
         turn = strength * width / math.sqrt(max(1, self._shape[-1] - 1))
-        away = np.sin(turn) / np.where(width > 0.0, width, 1.0)
-        return np.asarray(norm * (np.cos(turn) * unit + away * across))
+        noise *= np.sin(turn) / np.where(width > 0.0, width, 1.0)
+        noise += np.cos(turn) * unit
+        noise *= norm
+        return noise

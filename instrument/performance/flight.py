@@ -55,7 +55,13 @@ class Flight:
         if time == self.anchor:
             return self
         motion = step(self.motion, self.target, self.spring, time - self.anchor)
-        return replace(self, anchor=time, motion=motion, drift_phase=self.phase(time))
+        # Not `replace`: this runs 240 times a second while a smoothed knob turns.
+        phase = self.phase(time)
+        return Flight(time, motion, self.target, self.spring, self.drift_rate, phase)
+
+    def steered(self, target: F64, spring: Spring, drift_rate: float) -> Flight:
+        """The same motion at the anchor, under other laws from there on."""
+        return Flight(self.anchor, self.motion, target, spring, drift_rate, self.drift_phase)
 
     def leashed(self, longest: float) -> Flight:
         """With no coordinate further out than `longest`, and none faster than a spring can be."""

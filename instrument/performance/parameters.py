@@ -42,12 +42,17 @@ class Parameter:
 
     def map(self, position: float) -> float:
         """0..1 → native units. What lies outside is clamped. The reverse of `unmap`."""
-        position = min(max(position, 0.0), 1.0)
         if self.curve == "switch":
             return self.high if position >= 0.5 else self.low
+        if position <= 0.0:
+            return self.low
+        if position >= 1.0:
+            return self.high
         if self.curve == "exponential":
-            return self.clamp(self.low * (self.high / self.low) ** position)
-        return self.clamp(self.low + (self.high - self.low) * position)
+            value = self.low * (self.high / self.low) ** position
+        else:
+            value = self.low + (self.high - self.low) * position
+        return value if value < self.high else self.high  # a rounding may lead just past it
 
     def unmap(self, value: float) -> float:
         """Native units → 0..1. The reverse of `map`."""
@@ -60,7 +65,7 @@ class Parameter:
         """`value` within the range; of a switch, the end it is nearer to."""
         if self.curve == "switch":
             return self.high if value >= 0.5 * (self.low + self.high) else self.low
-        return min(max(value, self.low), self.high)
+        return self.low if value < self.low else self.high if value > self.high else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,9 @@ class ParameterSpace:
         return np.array([parameter.default for parameter in self.parameters])
 
 
+RAW = "/raw"  # before an address: its value is in native units
+# What the performer hands on: no matter of z.
+STAGE_TRIGGERS = ("/take/record", "/take/toggle", "/display/fullscreen", "/display/hud")
 PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
 
 

@@ -24,7 +24,9 @@ from instrument import InstrumentError
 from instrument.event import ControlEvent
 from instrument.latent import geometry
 from instrument.latent.space import LatentSpec
+from instrument.latent.waypoints import Waypoint, WaypointBank
 from instrument.performance.mapping import Binding
+from instrument.performance.performer import Performer
 from instrument.performance.score import Cue, Score
 
 SECONDS = 1.5
@@ -329,3 +331,17 @@ def test_a_hundred_thousand_events_leave_nothing_behind() -> None:
     assert len(performance.touches) <= len(performer.bindings)
     assert len(str(performance.to_json())) < 8000
     assert performance.requests == ()
+
+
+def test_home_brings_its_snapshot_unless_the_preset_says_another():
+    place = np.ones(4, np.float32)
+    bank = WaypointBank(
+        "b", LatentSpec.shell(4), (Waypoint("a", place, snapshot=3.0), Waypoint("b", -place))
+    )
+    begun = Performer(bank, snapshots=10)
+    assert begun.value(begun.begin(), "/model/snapshot") == 3.0
+    asked = Performer(bank, values={"/model/snapshot": 7.0}, snapshots=10)
+    panicked = asked.advance(asked.begin(), 1.0, [ControlEvent("/performance/panic", 1.0, 0.5)])
+    assert asked.value(panicked, "/model/snapshot") == 7.0
+    home = asked.advance(asked.begin(), 1.0, [ControlEvent("/performance/home", 1.0, 0.5)])
+    assert asked.value(home, "/model/snapshot") == 3.0

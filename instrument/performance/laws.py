@@ -1,0 +1,194 @@
+"""The laws of one performance: what its parameters, bindings, bank, pad and score are.
+
+Fixed from the first moment to the last. Here is how values are read and what spring, target and
+drift follow from them; `response` says what events do, `performer` moves through time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from instrument import InstrumentError
+from instrument.latent import geometry
+from instrument.latent.noise import Drift
+from instrument.latent.pad import Pad
+from instrument.latent.space import F64
+from instrument.latent.spring import Spring
+from instrument.latent.waypoints import WaypointBank
+from instrument.performance.flight import Flight
+from instrument.performance.mapping import Binding
+from instrument.performance.parameters import (
+    PAD_AXES,
+    RAW,
+    ParameterSpace,
+    instrument_parameters,
+    instrument_triggers,
+)
+from instrument.performance.score import Cue, Score
+from instrument.performance.state import GlideRule, Performance
+
+_LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
+_GLIDE_RULES: dict[str, GlideRule] = {
+    "/spring/frequency": "frequency",
+    "/glide/seconds": "seconds",
+    "/glide/beats": "beats",
+}
+
+
+class Laws:
+    """The fixed part of a performance; the changing part is a `Performance`."""
+
+    def __init__(
+        self,
+        bank: WaypointBank,
+        *,
+        values: dict[str, float] | None = None,
+        bindings: tuple[Binding, ...] = (),
+        pad: Pad | None = None,
+        score: Score | None = None,
+        home: str = "1",
+        seed: int = 1,
+        snapshots: int = 1,
+    ) -> None:
+        """`values` (native units) stand in for the parameters' defaults.
+
+        Raises InstrumentError naming an address, binding or waypoint that does not exist.
+        """
+        self.bank, self.spec, self.bindings = bank, bank.spec, bindings
+        self.pad, self.score = pad, score or Score()
+        self.seed, self.snapshots = seed, snapshots
+        self.space = ParameterSpace(
+            instrument_parameters(snapshots, pad.axes if pad else 2),
+            instrument_triggers(tuple(waypoint.name for waypoint in bank)),
+        )
+        self.home_index = bank.index(home)
+        self.drift = Drift(bank.spec, seed)
+        self.triggers = {trigger.address for trigger in self.space.triggers}
+        self.start = self._starting_values(values or {})
+        snapshot = bank.waypoints[self.home_index].snapshot
+        if snapshot is not None and "/model/snapshot" not in (values or {}):
+            index = self.space.index("/model/snapshot")
+            self.start[index] = self.space.parameters[index].clamp(snapshot)
+        # The last word wins in a preset, too.
+        words = [rule for address in values or {} if (rule := _GLIDE_RULES.get(address))]
+        self.start_rule: GlideRule = words[-1] if words else "frequency"
+        self.by_source: dict[str, list[int]] = {}
+        for number, binding in enumerate(bindings):
+            self.check_address(binding.target)
+            self.by_source.setdefault(binding.source, []).append(number)
+        for cue in self.score.cues:
+            self.check_cue(cue)
+
+        find = self.space.index
+        self._frequency, self._damping = find("/spring/frequency"), find("/spring/damping_ratio")
+        self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
+        self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
+        self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
+        self.axes = [index for index in axes if index is not None]
+        self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
+        self.shaping |= {self._tempo, self._rate, *self.axes}
+        self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
+        self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
+        furthest = max(float(np.max(geometry.length(place))) for place in self._places)
+        self._leash = _LEASH * max(furthest, self.spec.radius or 1.0)
+
+    @property
+    def home(self) -> str:
+        """The name of the waypoint everything starts from."""
+        return self.bank.waypoints[self.home_index].name
+
+    # Where things are, while somebody plays.
+
+    def anchored(self, p: Performance) -> Flight:
+        """The flight read from now on; a leash keeps what is pushed again and again finite."""
+        return p.flight.anchored(p.time).leashed(self._leash)
+
+    def value_at(self, p: Performance, index: int) -> float:
+        """Parameter `index` at `p.time`, in native units."""
+        glide = p.gliding.get(index)
+        if glide is None or glide.is_done(p.time):
+            return float(p.values[index])
+        return self.space.parameters[index].map(glide.at(p.time))
+
+    def heading(self, p: Performance, index: int) -> float:
+        """The position 0..1 a parameter is at, or on its way to."""
+        glide = p.gliding.get(index)
+        if glide is not None and not glide.is_done(p.time):
+            return glide.aim
+        return self.space.parameters[index].unmap(float(p.values[index]))
+
+    def settle(self, p: Performance) -> None:
+        """Make spring, drift and target go with the values again."""
+        if not p.stale:
+            return
+        p.stale = False
+        target, aim = p.flight.target, p.aim
+        if aim.kind == "waypoint":
+            target = self.place(aim.waypoint)
+        elif aim.kind == "pad" and self.pad is not None:
+            target = self.pad.blend(np.array([self.value_at(p, axis) for axis in self.axes]))
+        elif aim.place is not None:
+            target = aim.place
+        rate = self.value_at(p, self._rate)
+        p.flight = p.flight.steered(target, self.spring(p), rate)
+
+    def place(self, waypoint: int) -> F64:
+        """Where waypoint `waypoint` (from 0) is, ``F64[shape]``."""
+        return self._places[waypoint]
+
+    def spring(self, p: Performance) -> Spring:
+        """The spring the last word on it asked for; the other word is kept up to date."""
+        damping = self.value_at(p, self._damping)
+        if p.glide_rule == "frequency":
+            spring = Spring(self.value_at(p, self._frequency), damping)
+            # How long a glide takes is sought step by step: not worth it while a knob turns.
+            if self.shaping.isdisjoint(p.gliding):
+                self._show(p, self._seconds, spring.arrival_seconds)
+            return spring
+        seconds = self.value_at(p, self._seconds)
+        if p.glide_rule == "beats":
+            seconds = self.value_at(p, self._beats) * 60.0 / self.value_at(p, self._tempo)
+            self._show(p, self._seconds, seconds)
+        spring = Spring.arriving(seconds, damping)
+        self._show(p, self._frequency, spring.frequency)
+        return spring
+
+    def _show(self, p: Performance, index: int, value: float) -> None:
+        if index not in p.gliding:
+            p.values[index] = self.space.parameters[index].clamp(value)
+
+    # What may be asked for.
+
+    def check_value(self, address: str, value: float) -> None:
+        """Raises InstrumentError unless `value` (native units) is allowed at `address`."""
+        parameter = self.space.parameters[self.space.index(address)]
+        if not parameter.low <= value <= parameter.high:
+            unit = f" {parameter.unit}" if parameter.unit else ""
+            raise InstrumentError(
+                f"{address} = {value}: allowed is {parameter.low:g} to {parameter.high:g}{unit}"
+            )
+
+    def check_address(self, address: str) -> None:
+        """Raises InstrumentError unless there is a parameter or trigger at `address`."""
+        if address not in self.space and address not in self.triggers:
+            every = (*self.space.addresses, *sorted(self.triggers))
+            raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")
+
+    def check_cue(self, cue: Cue) -> None:
+        """Raises InstrumentError unless a score may say `cue`."""
+        if cue.address.startswith(RAW + "/"):
+            self.space.index(cue.address[len(RAW) :])
+        else:
+            self.check_address(cue.address)
+        heard = [self.bindings[number].target for number in self.by_source.get(cue.address, ())]
+        if "/score/play" in heard:
+            raise InstrumentError(f"{cue.address} plays the score: a score cannot play itself")
+
+    def _starting_values(self, given: dict[str, float]) -> F64:
+        values = self.space.defaults()
+        for address, value in given.items():
+            self.check_value(address, value)
+            index = self.space.index(address)
+            values[index] = self.space.parameters[index].clamp(value)
+        return values

@@ -1,0 +1,148 @@
+"""What events do to a performance: knobs, triggers, bindings.
+
+Every function changes the performance it is given, which `Performer.advance` has made for the
+purpose, at `p.time`, the exact time of the event.
+"""
+
+from __future__ import annotations
+
+import math
+
+from instrument.event import ControlEvent
+from instrument.performance.flight import along, aside
+from instrument.performance.laws import Laws
+from instrument.performance.mapping import Binding, Touch, is_press, respond
+from instrument.performance.parameters import RAW, STAGE_TRIGGERS
+from instrument.performance.state import Aim, Performance, ValueGlide
+
+
+def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
+    """Let `event` act on `p`, whose time is the event's."""
+    address, raw = event.address, event.address.startswith(RAW + "/")
+    index = laws.space.find(address[len(RAW) :] if raw else address)
+    if index is not None:
+        parameter = laws.space.parameters[index]
+        value = parameter.clamp(event.value) if raw else parameter.map(event.value)
+        _set(laws, p, index, value)
+    elif address in laws.triggers:
+        _fire(laws, p, address, event.value)
+    for number in laws.by_source.get(address, ()):
+        _follow(laws, p, number, event.value)
+
+
+def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
+    binding, touch = laws.bindings[number], p.touches.get(number)
+    index = laws.space.find(binding.target)
+    if index is None:
+        p.touches[number] = Touch(value)
+        _pull(laws, p, binding, touch, value)
+        return
+    position = respond(binding, touch, value, laws.heading(p, index))
+    if position is not None:
+        parameter = laws.space.parameters[index]
+        position = parameter.unmap(parameter.map(position))  # a switch knows 0 and 1 alone
+        _move(laws, p, index, position, binding.smoothing)
+    # A control that asks for nothing has let go: it must meet the value anew.
+    p.touches[number] = Touch(value, position)
+
+
+def _pull(laws: Laws, p: Performance, binding: Binding, touch: Touch | None, value: float) -> None:
+    """A binding on a trigger: at the press, and with ``momentary`` at the release too."""
+    if is_press(touch, value):
+        holding = binding.target == "/performance/hold" and p.aim.kind == "hold"
+        playing = binding.target == "/score/play" and p.score_since is not None
+        off = binding.mode == "toggle" and (holding or playing)
+        _fire(laws, p, binding.target, 0.0 if off else 1.0)
+    elif binding.mode == "momentary" and value < 0.5:
+        _fire(laws, p, binding.target, 0.0)
+
+
+def _set(laws: Laws, p: Performance, index: int, value: float) -> None:
+    """A parameter takes `value` (native units) at once."""
+    _touch_flight(laws, p, index)
+    p.gliding.pop(index, None)
+    p.values[index] = value
+
+
+def _move(laws: Laws, p: Performance, index: int, position: float, smoothing: float) -> None:
+    """A parameter heads for `position`."""
+    parameter = laws.space.parameters[index]
+    if smoothing <= 0.0:
+        _set(laws, p, index, parameter.map(position))
+        return
+    start = parameter.unmap(laws.value_at(p, index))
+    _touch_flight(laws, p, index)
+    p.gliding[index] = ValueGlide(start, position, p.time, smoothing)
+    p.values[index] = parameter.map(position)
+
+
+def _touch_flight(laws: Laws, p: Performance, index: int) -> None:
+    if index not in laws.shaping:
+        return
+    p.flight = laws.anchored(p)
+    p.stale = True
+    p.glide_rule = laws.glide_rules.get(index, p.glide_rule)
+    if index in laws.axes and laws.pad is not None:
+        p.aim, p.resumes = Aim("pad"), None
+
+
+def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
+    pressed = value >= 0.5
+    if address in STAGE_TRIGGERS:
+        p.requests = (*p.requests, (address, value))
+    elif address == "/performance/hold":
+        _hold(laws, p, pressed)
+    elif address == "/score/play":
+        p.score_since, p.next_cue = (p.time if pressed else None), 0
+    elif not pressed:
+        return
+    elif address == "/performance/home":
+        _go(laws, p, laws.home_index)
+    elif address == "/performance/panic":
+        _panic(laws, p)
+    elif address == "/performance/flick":
+        _push(laws, p)
+    else:
+        _go(laws, p, laws.bank.index(address.split("/")[2]))
+
+
+def _go(laws: Laws, p: Performance, waypoint: int) -> None:
+    p.flight = laws.anchored(p)
+    p.aim, p.resumes, p.stale = Aim("waypoint", waypoint), None, True
+    if laws.spec.radius is not None:
+        swing = aside(p.flight.motion, laws.place(waypoint), laws.spring(p), laws.spec.radius)
+        p.flight = p.flight.pushed(swing)
+    snapshot = laws.bank.waypoints[waypoint].snapshot
+    if snapshot is not None:
+        index = laws.space.index("/model/snapshot")
+        _set(laws, p, index, laws.space.parameters[index].clamp(snapshot))
+
+
+def _hold(laws: Laws, p: Performance, pressed: bool) -> None:
+    if pressed and p.aim.kind != "hold":
+        p.flight = laws.anchored(p)
+        p.resumes, p.aim, p.stale = p.aim, Aim("hold", place=p.flight.motion.position), True
+    elif not pressed and p.aim.kind == "hold" and p.resumes is not None:
+        p.flight = laws.anchored(p)
+        p.aim, p.resumes, p.stale = p.resumes, None, True
+
+
+def _push(laws: Laws, p: Performance) -> None:
+    """Add velocity along the way z is flying; at rest, in a direction of the drift's own."""
+    flight = laws.anchored(p)
+    speed = math.radians(laws.value_at(p, laws.flick))
+    p.flight = flight.pushed(along(flight.motion, laws.drift.at(float(p.flicks)), speed))
+    p.flicks += 1
+
+
+def _panic(laws: Laws, p: Performance) -> None:
+    """Back to the preset's values, every control let go, and home."""
+    p.values = laws.start.copy()
+    p.gliding.clear()
+    p.touches.clear()
+    p.glide_rule = laws.start_rule
+    p.score_since, p.next_cue = None, 0
+    _go(laws, p, laws.home_index)
+    # What the preset says of the snapshot stands before what its home wishes.
+    snapshot = laws.space.index("/model/snapshot")
+    p.values[snapshot] = laws.start[snapshot]
