@@ -13,7 +13,7 @@ from torch import Tensor
 
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from painter import FAMILIES
-from training import losses, sheet
+from training import losses, sheet, smoothness
 from training.critic import Critic
 from training.pictures import SLOT, Pictures
 from training.state import StateFolder, snapshot_moments
@@ -74,7 +74,7 @@ class Training:
             for net in (self.generator, self.critic)
         ]
         self.chance = torch.Generator().manual_seed(recipe.seed + 1)
-        self.images, self.seconds = 0, 0.0
+        self.images, self.seconds, self.usual = 0, 0.0, 0.0
         self.pictures: Pictures | None = None
         self._restore(folder.load())
 
@@ -120,11 +120,16 @@ class Training:
             with torch.no_grad():
                 real = self.critic(painted, family)
             loss = losses.paired(self.critic(made, family), real)
+        report = {"generator": loss.item()}
+        if self.images // self.recipe.batch % smoothness.EVERY == 0:
+            cliffs, self.usual = smoothness.cliffs(self.generator, self.usual, self.chance)
+            report |= {"cliffs": cliffs.item(), "usual": self.usual}
+            loss = loss + cliffs
         loss.backward()
         self.critic.requires_grad_(True)
         self.optimisers[0].step()
         self.optimisers[0].zero_grad()
-        return {"generator": loss.item()}
+        return report
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -163,6 +168,7 @@ class Training:
             optimiser.load_state_dict(kept)
         self.chance.set_state(checkpoint["chance"])
         self.images, self.seconds = checkpoint["images"], checkpoint["seconds"]
+        self.usual = checkpoint.get("usual", 0.0)
         self.pictures = self._open_pictures(checkpoint["size"], checkpoint["position"])
         self.pictures.credit = checkpoint["credit"]
 
@@ -178,6 +184,7 @@ class Training:
                 "chance": self.chance.get_state(),
                 "images": self.images,
                 "seconds": self.seconds,
+                "usual": self.usual,
                 "size": pictures.size,
                 "position": pictures.position,
                 "credit": pictures.credit,
@@ -234,7 +241,7 @@ def summary(training: Training, reports: list[dict[str, float]], seconds: float)
 
     means = {
         key: round(sum(r[key] for r in reports if key in r) / sum(key in r for r in reports), 4)
-        for key in ("critic", "generator", "gap", "slopes")
+        for key in ("critic", "generator", "gap", "slopes", "cliffs", "usual")
     }
     return json.dumps(
         {

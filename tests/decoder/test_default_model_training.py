@@ -20,7 +20,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from painter import FAMILIES, paint  # noqa: E402
 from painter.canvas import Canvas  # noqa: E402
-from training import state, world  # noqa: E402
+from training import smoothness, state, world  # noqa: E402
 from training.critic import Critic  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
 from training.pictures import SLOT, Pictures, slot_families  # noqa: E402
@@ -103,6 +103,17 @@ def test_near_a_border_the_family_meant_is_drawn_by_lot():
     meant = world.meant_family(z, model, torch.Generator().manual_seed(0))
     assert 20 < (meant[:100] == 1).sum() < 80
     assert (meant[100:] == 0).all()
+
+
+def test_pairs_lie_on_both_sides_of_a_border():
+    model = SkipGenerator(SMALL)
+    z = world.on_shell(50, 16, torch.Generator().manual_seed(0))
+    here, there = smoothness.border_pairs(model, z, torch.full((50,), 0.1))
+    assert (model.family(here) == model.family(z)).float().mean() > 0.9
+    assert (model.family(here) != model.family(there)).all()
+    assert (here - there).abs().sum(dim=1) == pytest.approx(0.2, abs=1e-4)
+    loss, usual = smoothness.cliffs(model, 0.0, torch.Generator().manual_seed(0))
+    assert loss >= 0 and usual > 0
 
 
 def test_generator_spec_round_trips_and_says_what_is_wrong():
