@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import statistics
+import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +19,13 @@ import typer
 from instrument import __version__
 from instrument.cli.console import say
 from instrument.cli.sources import assemble, bundled_script
+from instrument.decoder.process import DecoderProcess
+from instrument.display.offscreen import Offscreen
+from instrument.display.presenter import Presenter
 from instrument.event import ControlEvent, read_events
 from instrument.latent.sequence import ModelReference
-from instrument.live.loop import Loop, Show
+from instrument.live.loop import Loop, Screen, Show
+from instrument.live.meters import Meters
 from instrument.live.tape import Tape
 from instrument.performance.mapping import Binding
 from instrument.performance.performer import Performer
@@ -43,7 +50,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the performer, the tick and a minute of performance without pictures."""
-    rows = [_performer_advance(), *_tick_overhead(), _minute_in_steps()]
+    rows = [_performer_advance(), *_tick_overhead(), *_killed_decoder(), _minute_in_steps()]
     document = {
         "instrument": __version__,
         "python": platform.python_version(),
@@ -110,29 +117,8 @@ def _performer_advance() -> dict[str, Any]:
 
 
 def _tick_overhead() -> list[dict[str, Any]]:
-    """Everything of a tick but decode and swap, offscreen where there is no window."""
-    from instrument.decoder.process import DecoderProcess
-    from instrument.display.offscreen import Offscreen
-    from instrument.display.presenter import Presenter
-    from instrument.live.loop import Screen
-
-    programme = assemble("default", None, None, None)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        DecoderProcess(programme.model) as decoder,
-        Offscreen((256, 256)) as surface,
-    ):
-        tape = Tape(
-            lambda began: _recorder(Path(folder) / "bench.take", programme.performer, began)
-        )
-        screen = Screen(surface, Presenter(surface.ctx), decoder, hint=None)
-        show = Show(
-            programme.performer, programme.rate, WallClock(), tape,
-            script=read_events(bundled_script()), screen=screen, seconds=10.0, record=True,
-        )  # fmt: skip
-        loop = Loop(show)
-        loop.run()
-    meters = loop.meters
+    """Everything of a tick but decode and swap, offscreen, while a take is written."""
+    meters, _ = _offscreen_show(10.0)
     return [
         _row(
             "tick without decode and swap, 256 px, recording",
@@ -141,6 +127,50 @@ def _tick_overhead() -> list[dict[str, Any]]:
             on_time=round(meters.on_time, 4), pictures=meters.shown,
         ),
     ]  # fmt: skip
+
+
+def _killed_decoder() -> list[dict[str, Any]]:
+    """The decoder is killed while it plays: how the ticks take it, and when pictures return."""
+    meters, killed = _offscreen_show(15.0, kill_after=5.0)
+    late = 100.0 * (1.0 - meters.on_time)
+    return [
+        _row("decoder killed: ticks not on time", late, 1.0, "%", ticks=meters.ticks),
+        _row("decoder killed: seconds until pictures return", meters.longest_hold, 5.0, "s",
+             killed=killed, pictures=meters.shown),
+    ]  # fmt: skip
+
+
+def _offscreen_show(seconds: float, kill_after: float | None = None) -> tuple[Meters, int]:
+    """The bundled script on a framebuffer of 256 px, recorded; how many decoders were killed."""
+    programme = assemble("default", None, None, None)
+    clock, killed = WallClock(), list[int]()
+
+    def kill() -> None:
+        if decoder.pid is not None:
+            os.kill(decoder.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            killed.append(decoder.pid)
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        DecoderProcess(programme.model) as decoder,
+        Offscreen((256, 256)) as surface,
+    ):
+        while decoder.state == "loading":  # what is measured is playing, not starting
+            clock.wait_until(clock.now() + 0.05)
+        take = Path(folder) / "bench.take"
+        show = Show(
+            programme.performer, programme.rate, clock,
+            Tape(lambda began: _recorder(take, programme.performer, began)),
+            script=read_events(bundled_script()), seconds=seconds, record=True,
+            screen=Screen(surface, Presenter(surface.ctx), decoder),
+        )  # fmt: skip
+        timer = threading.Timer(kill_after or 0.0, kill)
+        if kill_after is not None:
+            timer.start()
+        loop = Loop(show)
+        loop.run()
+        timer.cancel()
+    return loop.meters, len(killed)
 
 
 def _minute_in_steps() -> dict[str, Any]:
