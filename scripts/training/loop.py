@@ -33,6 +33,7 @@ class Recipe:
     seed: int = 0
     fresh: float = 0.2  # pictures painted per picture shown
     slots: int = 750  # slots of 32 pictures kept at hand, fewer where they get large
+    smooth_from: float = 0.8  # share of all images after which borders between families soften
 
     @property
     def total(self) -> int:
@@ -86,7 +87,7 @@ class Training:
         for optimiser in self.optimisers:
             optimiser.param_groups[0]["lr"] = recipe.rate_at(self.images)
         z = on_shell(recipe.batch, self.generator.spec.latent, self.chance)
-        family = meant_family(z, self.generator, self.chance)
+        family = self._families(z)
         painted = pictures.draw(family, self.chance)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.generator(z, pictures.size).float()
@@ -96,6 +97,17 @@ class Training:
         self.images += recipe.batch
         pictures.refresh(recipe.fresh * recipe.batch)
         return report
+
+    @property
+    def smoothing(self) -> bool:
+        """Whether borders between families are being softened: late, for it costs quality early."""
+        return self.images >= self.recipe.smooth_from * self.recipe.total
+
+    def _families(self, z: Tensor) -> Tensor:
+        """What each z [n, latent] is to show, int64 [n]."""
+        if self.smoothing:
+            return meant_family(z, self.generator, self.chance)
+        return self.generator.family(z)
 
     def _teach_critic(self, painted: Tensor, made: Tensor, family: Tensor) -> dict[str, float]:
         """Painted above generated; every LAZY steps the slopes of the score as well."""
@@ -121,7 +133,7 @@ class Training:
                 real = self.critic(painted, family)
             loss = losses.paired(self.critic(made, family), real)
         report = {"generator": loss.item()}
-        if self.images // self.recipe.batch % smoothness.EVERY == 0:
+        if self.smoothing and self.images // self.recipe.batch % smoothness.EVERY == 0:
             cliffs, self.usual = smoothness.cliffs(self.generator, self.usual, self.chance)
             report |= {"cliffs": cliffs.item(), "usual": self.usual}
             loss = loss + cliffs
@@ -239,10 +251,11 @@ def summary(training: Training, reports: list[dict[str, float]], seconds: float)
     """One line of the log, JSON: means of what the steps reported, and the pace."""
     import json
 
-    means = {
-        key: round(sum(r[key] for r in reports if key in r) / sum(key in r for r in reports), 4)
-        for key in ("critic", "generator", "gap", "slopes", "cliffs", "usual")
-    }
+    means = {}
+    for key in ("critic", "generator", "gap", "slopes", "cliffs", "usual"):
+        values = [report[key] for report in reports if key in report]
+        if values:
+            means[key] = round(sum(values) / len(values), 4)
     return json.dumps(
         {
             "images": training.images,

@@ -44,6 +44,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--fresh", type=float, default=recipe.fresh, help="painted per shown")
     parser.add_argument("--slots", type=int, default=recipe.slots, help="× 32 pictures at hand")
+    parser.add_argument(
+        "--smooth-from", type=float, default=recipe.smooth_from, help="share of all images"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=int, default=240)
     return parser
@@ -53,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     """Train; 0 when done or asked to stop, 1 on what the person training can put right."""
     asked = arguments().parse_args(argv)
     torch.set_num_threads(asked.threads)
-    recipe = Recipe(asked.stages, asked.batch, asked.rate, asked.seed, asked.fresh, asked.slots)
+    names = ("stages", "batch", "rate", "seed", "fresh", "slots", "smooth_from")
+    recipe = Recipe(**{name: getattr(asked, name) for name in names})
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
