@@ -12,13 +12,14 @@ from torch import Tensor
 from instrument.latent import geometry, spring
 
 RATE, SECONDS, KEYS = 30, 10, 4  # frames per second, seconds, z passed on the way
+JUMPS = 8  # of the spring's target
 
 Decode = Callable[[Tensor], Tensor]  # z [n, d] → U8[n, s, s, 3]
 
 
-def _keys(dims: int, seed: int) -> np.ndarray:
+def _keys(dims: int, seed: int, count: int = KEYS) -> np.ndarray:
     chance = np.random.default_rng(seed)
-    keys = chance.standard_normal((KEYS, dims))
+    keys = chance.standard_normal((count, dims))
     return keys * (math.sqrt(dims) / np.linalg.norm(keys, axis=1, keepdims=True))
 
 
@@ -34,14 +35,14 @@ def slerp_path(dims: int, seed: int) -> Tensor:
 
 
 def spring_path(dims: int, seed: int) -> Tensor:
-    """z [frames, dims] of a spring whose target jumps from key to key."""
-    keys, frames = _keys(dims, seed), RATE * SECONDS
+    """z [frames, dims] of a spring whose target jumps on before it comes to rest."""
+    keys, frames = _keys(dims, seed, JUMPS + 1), RATE * SECONDS
     law = spring.Spring(0.5, 0.7)
     state = spring.SpringState(keys[0], np.zeros(dims))
     rows = []
     for frame in range(frames):
         rows.append(geometry.project(state.position, math.sqrt(dims)))
-        target = keys[min(KEYS - 1, 1 + frame * (KEYS - 1) // frames)]
+        target = keys[1 + frame * JUMPS // frames]
         state = spring.step(state, target, law, 1 / RATE)
     return torch.from_numpy(np.stack(rows)).float()
 
