@@ -214,8 +214,11 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
         "takes": [str(summary.folder) for summary in tape.summaries],
         "rows": sum(summary.rows for summary in tape.summaries),
     }
-    lines = [f"take   {s.folder}  ({s.rows} rows, {s.seconds:.1f} s)" for s in tape.summaries]
-    errors = [f"{s.folder}: {s.error}" for s in tape.summaries if s.error]
+    lines = [
+        f"take   {s.folder}  ({s.rows} rows, {programme.rate.time_of(s.rows):.1f} s)"
+        for s in tape.summaries
+    ]
+    errors = [s.error for s in tape.summaries if s.error]
     if demo:
         folder = tape.summaries[0].folder
         film = _beside(folder, "films")
