@@ -50,6 +50,23 @@ class ProceduralDetails(Details, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
+class SnapshotFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Weights of one moment of the training: after `images` images."""
+
+    file: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){0,3}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+    images: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class SkipDetails(Details, frozen=True, kw_only=True):
+    """A trained generator with its history, earliest snapshot first."""
+
+    generator: dict[str, int | float | list[int]]
+    snapshots: Annotated[list[SnapshotFile], msgspec.Meta(min_length=1, max_length=1000)]
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    command: str = ""
+
+
 class TestcardDetails(Details, frozen=True, kw_only=True):
     """The test double: `delay` seconds a picture; `fail` says what a z below 0 does."""
 
@@ -59,6 +76,7 @@ class TestcardDetails(Details, frozen=True, kw_only=True):
 
 _DETAILS: dict[str, type[Details]] = {
     "procedural": ProceduralDetails,
+    "skip": SkipDetails,
     "testcard": TestcardDetails,
 }
 
@@ -67,8 +85,8 @@ _DETAILS: dict[str, type[Details]] = {
 class ModelManifest:
     """A model that was found and whose manifest holds together.
 
-    `sha256` identifies the weights. For seeded weights it is that of the canonical manifest
-    (sorted keys, no blanks), so that layout and line ends do not matter.
+    `sha256` identifies the weights: that of the canonical manifest (sorted keys, no blanks, so
+    that layout and line ends do not matter), which holds the seed or every weights file's own.
     `dataclasses.replace(manifest, size=...)` asks a procedural model for larger pictures.
     """
 
@@ -84,7 +102,9 @@ class ModelManifest:
     @property
     def spec(self) -> DecoderSpec:
         """What one must know to play it; torch is not asked."""
-        return DecoderSpec(self.name, self.latent, self.size, self.sha256)
+        details = self.details
+        snapshots = len(details.snapshots) if isinstance(details, SkipDetails) else 1
+        return DecoderSpec(self.name, self.latent, self.size, self.sha256, snapshots)
 
 
 def bundled_models() -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from instrument.decoder.models import ModelManifest, ProceduralDetails
 from instrument.decoder.network import NetworkDecoder, choose_device
+from instrument.decoder.protocol import Precision
 
 _STYLE = 64
 _WIDTH = 32
@@ -288,7 +289,9 @@ def _spline(fine: int, coarse: int) -> Tensor:
     return matrix
 
 
-def open_model(manifest: ModelManifest, device: str, threads: int) -> NetworkDecoder:
+def open_model(
+    manifest: ModelManifest, device: str, threads: int, precision: Precision = "full"
+) -> NetworkDecoder:
     """The procedural model of `manifest` on `device`. Raises InstrumentError on the device."""
     details = manifest.details
     assert isinstance(details, ProceduralDetails)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from instrument import InstrumentError
 from instrument.frame import U8
@@ -13,6 +13,10 @@ from instrument.latent.space import F32, LatentSpec
 
 class DecodeError(InstrumentError):
     """A z that gives no picture: what came out holds values that are no numbers."""
+
+
+# Films are computed in full precision; on stage whatever is fastest and looks the same.
+Precision = Literal["full", "fast"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Opens models: the table of architectures, and on which device they run.
 
-Every architecture is one module with ``open_model(manifest, device, threads) -> Decoder``,
-imported only when asked for. This module itself imports no torch, so that what needs none
-(the test double) starts in a tenth of a second.
+Every architecture is one module with ``open_model(manifest, device, threads, precision)``, which
+gives a `Decoder`, imported only when asked for. This module itself imports no torch, so that
+what needs none (the test double) starts in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from typing import cast
 
 from instrument import InstrumentError
 from instrument.decoder.models import ModelManifest
-from instrument.decoder.protocol import Decoder
+from instrument.decoder.protocol import Decoder, Precision
 
 _ARCHITECTURES = {
     "procedural": "instrument.decoder.procedural",
+    "skip": "instrument.decoder.snapshots",
     "testcard": "instrument.decoder.testcard",
 }
 
 
-def open_decoder(manifest: ModelManifest, device: str = "auto", threads: int = 1) -> Decoder:
+def open_decoder(
+    manifest: ModelManifest,
+    device: str = "auto",
+    threads: int = 1,
+    precision: Precision = "full",
+) -> Decoder:
     """A decoder ready to be played.
 
     `device` is ``auto`` (cuda, else mps, else cpu), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
@@ -32,4 +38,4 @@ def open_decoder(manifest: ModelManifest, device: str = "auto", threads: int = 1
     if threads < 1:
         raise InstrumentError(f"decoder threads {threads}: must be 1 or more")
     module = importlib.import_module(_ARCHITECTURES[manifest.architecture])
-    return cast(Decoder, module.open_model(manifest, device, threads))
+    return cast(Decoder, module.open_model(manifest, device, threads, precision))

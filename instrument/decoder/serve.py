@@ -51,7 +51,7 @@ def main() -> int:
     try:
         manifest = _manifest(options)
         exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
-        decoder = open_decoder(manifest, options.device, options.threads)
+        decoder = open_decoder(manifest, options.device, options.threads, "fast")
         started = clock.now()
         decoder.decode(np.ones((1, *manifest.latent.shape), np.float32), {})
     except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:

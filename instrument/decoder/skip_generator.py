@@ -1,7 +1,8 @@
 """The generator of the default model: a small convolutional network with FiLM and output skips.
 
-z → family weights beside z → two-layer map → w. From w a low-rank 4×4 seed; then at every octave
-two dense 3×3 convolutions, each followed by RMS normalisation and a scale and shift by w (FiLM).
+z with a family → two-layer map → w, blended near the borders of families. From w a low-rank 4×4
+seed; then at every octave two dense 3×3 convolutions, each followed by RMS normalisation and a
+scale and shift by w (FiLM).
 From 32 pixels on each octave also adds a picture of twice its size through a pixel-shuffle head,
 and the pictures are summed from coarse to fine. A head of zeros adds nothing: the network grew
 from 64 to 256 pixels in training without ever changing its shape, and snapshots from before and
@@ -31,7 +32,7 @@ class GeneratorSpec:
 
     `widths` are the channels of each octave from 4 pixels up; the picture is
     ``2 ** (len(widths) + 2)`` pixels wide. `families` is how many numbers of z choose what kind of
-    thing is seen (the largest wins); `sharpness` is how abruptly one becomes another.
+    thing is seen (the largest wins); they blend where they are less than 1 / `sharpness` apart.
     `heads` is how many of the last octaves paint.
     """
 
@@ -174,23 +175,53 @@ class SkipGenerator(nn.Module):
                 colour = torch.randn(3, *head.weight.shape[1:]) * (9 * head.in_channels) ** -0.5
                 head.weight.data = colour.repeat_interleave(4, dim=0)  # [12, width, 3, 3]
 
+    def lead(self, z: Tensor) -> Tensor:
+        """How much z [n, latent] is of each family: [n, families], the largest wins."""
+        return z[:, : self.spec.families] + self.family_bias
+
     def family(self, z: Tensor) -> Tensor:
         """Which family z [n, latent] belongs to: int64 [n]."""
-        return (z[:, : self.spec.families] + self.family_bias).argmax(dim=1)
+        return self.lead(z).argmax(dim=1)
+
+    def shares(self, z: Tensor) -> Tensor:
+        """What each family gives to the picture of z [n, latent]: [n, families], sum 1.
+
+        All of it the leading one, but near a border: a family less than 1 / sharpness behind
+        has a part, growing with the square of how near it is, and half at the border itself.
+        """
+        lead = self.lead(z)
+        behind = lead.amax(dim=1, keepdim=True) - lead
+        near = (1.0 - self.spec.sharpness * behind).clamp_min(0.0).square()
+        return near / near.sum(dim=1, keepdim=True)
+
+    def map_as(self, z: Tensor, family: Tensor) -> Tensor:
+        """z [n, latent], shown as `family` int64 [n] → w [n, mapped]."""
+        kind = 4.0 * F.one_hot(family, self.spec.families).to(z.dtype)
+        w = F.leaky_relu(self.map_first(torch.cat((z, kind), dim=1)), 0.2)
+        return F.leaky_relu(self.map_second(w), 0.2)
 
     def map(self, z: Tensor) -> Tensor:
-        """z [n, latent] → w [n, mapped]."""
-        lead = z[:, : self.spec.families] + self.family_bias
-        weights = 4.0 * torch.softmax(self.spec.sharpness * lead, dim=1)  # [n, families]
-        w = F.leaky_relu(self.map_first(torch.cat((z, weights), dim=1)), 0.2)
-        return F.leaky_relu(self.map_second(w), 0.2)
+        """z [n, latent] → w [n, mapped]: a blend, near borders, of what z is in each family.
+
+        A network that is told the family by a number it must itself make a step of learns a
+        cliff, and whoever flies across sees a cut. Here the network knows whole families only,
+        and the way between two is a straight line of w.
+        """
+        from_z = F.linear(z, self.map_first.weight[:, : self.spec.latent], self.map_first.bias)
+        kinds = 4.0 * self.map_first.weight[:, self.spec.latent :].T  # [families, mapped]
+        w = F.leaky_relu(from_z[:, None] + kinds, 0.2)  # [n, families, mapped]
+        w = F.leaky_relu(self.map_second(w), 0.2)
+        return (self.shares(z)[:, :, None] * w).sum(dim=1)
 
     def forward(self, z: Tensor, size: int | None = None) -> Tensor:
         """z [n, latent] → [n, 3, size, size]; a smaller `size` leaves the last octaves out."""
+        return self.paint(self.map(z), size)
+
+    def paint(self, w: Tensor, size: int | None = None) -> Tensor:
+        """w [n, mapped] → [n, 3, size, size] in [-1, 1]."""
         size = size or self.spec.size
-        w = self.map(z)
         seed = self.seed_full(self.seed_low(w))
-        x = seed.view(len(z), self.spec.widths[0], SEED_SIZE, SEED_SIZE)
+        x = seed.view(len(w), self.spec.widths[0], SEED_SIZE, SEED_SIZE)
         x = x.contiguous(memory_format=torch.channels_last)
         picture: Tensor | None = None
         silent = len(self.octaves) - len(self.heads)

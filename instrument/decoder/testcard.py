@@ -15,7 +15,7 @@ import numpy as np
 from instrument import InstrumentError
 from instrument.decoder.inputs import checked_inputs
 from instrument.decoder.models import ModelManifest, TestcardDetails
-from instrument.decoder.protocol import DecodeError, DecoderSpec
+from instrument.decoder.protocol import DecodeError, DecoderSpec, Precision
 from instrument.frame import U8
 from instrument.latent.space import F32
 from instrument.timebase import WallClock
@@ -63,7 +63,9 @@ def _wait(seconds: float) -> None:
     clock.wait_until(clock.now() + seconds)
 
 
-def open_model(manifest: ModelManifest, device: str, threads: int) -> TestcardDecoder:
+def open_model(
+    manifest: ModelManifest, device: str, threads: int, precision: Precision = "full"
+) -> TestcardDecoder:
     """The test double; `device` and `threads` mean nothing to it."""
     details = manifest.details
     assert isinstance(details, TestcardDetails)

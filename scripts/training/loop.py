@@ -17,7 +17,7 @@ from training import losses, sheet, smoothness
 from training.critic import Critic
 from training.pictures import SLOT, Pictures
 from training.state import StateFolder, snapshot_moments
-from training.world import family_bias, meant_family, on_shell, training_shares
+from training.world import family_bias, on_shell, training_shares
 
 LAZY = 8  # steps from one measurement of the slopes to the next
 KEPT_BYTES = 800_000_000  # most disk the painted pictures may take
@@ -33,7 +33,6 @@ class Recipe:
     seed: int = 0
     fresh: float = 0.2  # pictures painted per picture shown
     slots: int = 750  # slots of 32 pictures kept at hand, fewer where they get large
-    smooth_from: float = 0.8  # share of all images after which borders between families soften
 
     @property
     def total(self) -> int:
@@ -75,7 +74,7 @@ class Training:
             for net in (self.generator, self.critic)
         ]
         self.chance = torch.Generator().manual_seed(recipe.seed + 1)
-        self.images, self.seconds, self.usual = 0, 0.0, 0.0
+        self.images, self.seconds = 0, 0.0
         self.pictures: Pictures | None = None
         self._restore(folder.load())
 
@@ -87,27 +86,16 @@ class Training:
         for optimiser in self.optimisers:
             optimiser.param_groups[0]["lr"] = recipe.rate_at(self.images)
         z = on_shell(recipe.batch, self.generator.spec.latent, self.chance)
-        family = self._families(z)
+        family = self.generator.family(z)
         painted = pictures.draw(family, self.chance)
         with torch.autocast("cpu", torch.bfloat16):
-            made = self.generator(z, pictures.size).float()
+            made = self.generator.paint(self.generator.map_as(z, family), pictures.size).float()
         report = self._teach_critic(painted, made.detach(), family)
         report |= self._teach_generator(painted, made, family)
         self._average()
         self.images += recipe.batch
         pictures.refresh(recipe.fresh * recipe.batch)
         return report
-
-    @property
-    def smoothing(self) -> bool:
-        """Whether borders between families are being softened: late, for it costs quality early."""
-        return self.images >= self.recipe.smooth_from * self.recipe.total
-
-    def _families(self, z: Tensor) -> Tensor:
-        """What each z [n, latent] is to show, int64 [n]."""
-        if self.smoothing:
-            return meant_family(z, self.generator, self.chance)
-        return self.generator.family(z)
 
     def _teach_critic(self, painted: Tensor, made: Tensor, family: Tensor) -> dict[str, float]:
         """Painted above generated; every LAZY steps the slopes of the score as well."""
@@ -133,10 +121,10 @@ class Training:
                 real = self.critic(painted, family)
             loss = losses.paired(self.critic(made, family), real)
         report = {"generator": loss.item()}
-        if self.smoothing and self.images // self.recipe.batch % smoothness.EVERY == 0:
-            cliffs, self.usual = smoothness.cliffs(self.generator, self.usual, self.chance)
-            report |= {"cliffs": cliffs.item(), "usual": self.usual}
-            loss = loss + cliffs
+        if self.images // self.recipe.batch % smoothness.EVERY == 0:
+            uneven = smoothness.unevenness(self.generator, self.chance)
+            report["uneven"] = uneven.item()
+            loss = loss + uneven
         loss.backward()
         self.critic.requires_grad_(True)
         self.optimisers[0].step()
@@ -180,7 +168,6 @@ class Training:
             optimiser.load_state_dict(kept)
         self.chance.set_state(checkpoint["chance"])
         self.images, self.seconds = checkpoint["images"], checkpoint["seconds"]
-        self.usual = checkpoint.get("usual", 0.0)
         self.pictures = self._open_pictures(checkpoint["size"], checkpoint["position"])
         self.pictures.credit = checkpoint["credit"]
 
@@ -196,7 +183,6 @@ class Training:
                 "chance": self.chance.get_state(),
                 "images": self.images,
                 "seconds": self.seconds,
-                "usual": self.usual,
                 "size": pictures.size,
                 "position": pictures.position,
                 "credit": pictures.credit,
@@ -252,7 +238,7 @@ def summary(training: Training, reports: list[dict[str, float]], seconds: float)
     import json
 
     means = {}
-    for key in ("critic", "generator", "gap", "slopes", "cliffs", "usual"):
+    for key in ("critic", "generator", "gap", "slopes", "uneven"):
         values = [report[key] for report in reports if key in report]
         if values:
             means[key] = round(sum(values) / len(values), 4)

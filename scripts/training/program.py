@@ -44,9 +44,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--fresh", type=float, default=recipe.fresh, help="painted per shown")
     parser.add_argument("--slots", type=int, default=recipe.slots, help="× 32 pictures at hand")
-    parser.add_argument(
-        "--smooth-from", type=float, default=recipe.smooth_from, help="share of all images"
-    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=int, default=240)
     return parser
@@ -56,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train; 0 when done or asked to stop, 1 on what the person training can put right."""
     asked = arguments().parse_args(argv)
     torch.set_num_threads(asked.threads)
-    names = ("stages", "batch", "rate", "seed", "fresh", "slots", "smooth_from")
+    names = ("stages", "batch", "rate", "seed", "fresh", "slots")
     recipe = Recipe(**{name: getattr(asked, name) for name in names})
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from instrument.decoder.skip_generator import SkipGenerator
 from painter import FAMILIES
 
 # pictures of many small things are learnt last: they are shown more often than their share
@@ -36,18 +35,6 @@ def family_bias(shares: Tensor, rounds: int = 120) -> Tensor:
         won = torch.bincount((z + bias).argmax(dim=1), minlength=len(shares)) / len(z)
         bias += 0.3 * (shares.log() - won.clamp_min(1e-4).log())
     return bias - bias.mean()
-
-
-def meant_family(z: Tensor, generator: SkipGenerator, chance: torch.Generator) -> Tensor:
-    """What each z [n, latent] is to show in training, int64 [n].
-
-    Where two families are nearly even the choice is by lot: with the larger one always right
-    the generator learns to jump at the border, and z would not move smoothly across it.
-    """
-    spec = generator.spec
-    lead = z[:, : spec.families] + generator.family_bias
-    odds = torch.softmax(spec.sharpness * lead, dim=1)
-    return torch.multinomial(odds, 1, generator=chance)[:, 0]
 
 
 def on_shell(count: int, dims: int, generator: torch.Generator) -> Tensor:

@@ -96,24 +96,41 @@ def test_no_head_can_leave_a_pattern_of_sub_pixels():
     assert torch.allclose(without_stripes(torch.full((1, 3, 8, 8), 0.3)), torch.tensor(0.3))
 
 
-def test_near_a_border_the_family_meant_is_drawn_by_lot():
-    model = SkipGenerator(SMALL)
-    z = torch.full((200, 16), -5.0)
-    z[:, 0], z[:100, 1], z[100:, 1] = 1.0, 1.0, -1.0
-    meant = world.meant_family(z, model, torch.Generator().manual_seed(0))
-    assert 20 < (meant[:100] == 1).sum() < 80
-    assert (meant[100:] == 0).all()
+def at_border(gap: float) -> torch.Tensor:
+    """z of SMALL where family 0 leads family 1 by `gap` and all others are far behind."""
+    z = torch.full((1, 16), -5.0)
+    z[:, 0], z[:, 1] = 1.0, 1.0 - gap
+    return z
 
 
-def test_pairs_lie_on_both_sides_of_a_border():
+def test_families_blend_near_their_border_and_nowhere_else():
     model = SkipGenerator(SMALL)
-    z = world.on_shell(50, 16, torch.Generator().manual_seed(0))
-    here, there = smoothness.border_pairs(model, z, torch.full((50,), 0.1))
-    assert (model.family(here) == model.family(z)).float().mean() > 0.9
-    assert (model.family(here) != model.family(there)).all()
-    assert (here - there).abs().sum(dim=1) == pytest.approx(0.2, abs=1e-4)
-    loss, usual = smoothness.cliffs(model, 0.0, torch.Generator().manual_seed(0))
-    assert loss >= 0 and usual > 0
+    reach = 1.0 / SMALL.sharpness
+    assert model.shares(at_border(1.01 * reach))[0, 0] == 1.0
+    assert torch.allclose(model.shares(at_border(0.0))[0, :2], torch.tensor([0.5, 0.5]))
+    gaps = torch.linspace(-1.2 * reach, 1.2 * reach, 400)
+    first = torch.stack([model.shares(at_border(float(gap)))[0, 0] for gap in gaps])
+    assert (first.diff() >= -1e-6).all() and first.diff().max() < 0.02
+    assert first.diff().diff().abs().max() < 0.002, "a corner: whoever flies across sees it"
+
+
+def test_away_from_borders_a_place_is_its_family_alone():
+    model = SkipGenerator(SMALL)
+    z = world.on_shell(200, 16, torch.Generator().manual_seed(0))
+    alone = model.shares(z).amax(dim=1) == 1.0
+    assert 20 < alone.sum() < 200
+    pure = model.map_as(z, model.family(z))
+    assert torch.allclose(model.map(z)[alone], pure[alone], atol=1e-5)
+
+
+def test_unevenness_sees_a_cliff_and_leaves_an_even_way_alone():
+    chance = torch.Generator().manual_seed(0)
+    model = SkipGenerator(SMALL)
+    even = smoothness.unevenness(model, chance)
+    paint = model.paint
+    steep = lambda w, size=None: torch.tanh(400 * paint(w, size))  # noqa: E731
+    model.paint = steep
+    assert even < smoothness.unevenness(model, chance)
 
 
 def test_generator_spec_round_trips_and_says_what_is_wrong():

@@ -1,0 +1,93 @@
+"""Training state → a model one can play: chosen snapshots, packed, with a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
+from instrument.decoder.snapshots import MEAN, layout_of
+from instrument.decoder.weights import pack
+from training.state import TrainingError, write_whole
+from training.world import on_shell
+
+SNAPSHOTS = 28
+NEWEST_IN_HALVES = 1  # the newest are kept in float16, the others in 8 bits a weight
+
+
+def choose(moments: list[int], count: int = SNAPSHOTS) -> list[int]:
+    """`count` of the image counts, evenly spaced in their logarithm, first and last included.
+
+    All of them where there are no more yet.
+    """
+    if len(moments) < 2:
+        raise TrainingError(f"{len(moments)} snapshots so far: train on")
+    if len(moments) <= count:
+        return moments
+    chosen = {moments[0], moments[-1]}
+    first, last = math.log(moments[0]), math.log(moments[-1])
+    for step in range(1, count - 1):
+        wanted = first + (last - first) * step / (count - 1)
+        free = [m for m in moments if m not in chosen]
+        chosen.add(min(free, key=lambda m: abs(math.log(m) - wanted)))
+    return sorted(chosen)
+
+
+def export(state: Path, folder: Path, command: str, seed: int) -> dict[str, object]:
+    """Write ``folder/manifest.json`` and its snapshots from the snapshots in `state`."""
+    files = {int(path.stem): path for path in sorted((state / "snapshots").glob("*.safetensors"))}
+    chosen = choose(sorted(files))
+    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "snapshots").glob("*.safetensors"):
+        old.unlink()
+    spec = GeneratorSpec.from_json(_about(files[chosen[-1]])["generator"])
+    rows = []
+    for number, images in enumerate(chosen):
+        tensors = _complete(load_file(files[images]), spec)
+        newest = number >= len(chosen) - NEWEST_IN_HALVES
+        kept = {n: t.half().contiguous() for n, t in tensors.items()} if newest else pack(tensors)
+        content = save(kept)
+        name = f"snapshots/{number:02d}.safetensors"
+        write_whole(folder / name, lambda path, content=content: path.write_bytes(content))
+        sha256 = hashlib.sha256(content).hexdigest()
+        rows.append({"file": name, "sha256": sha256, "images": images})
+    manifest = {
+        "format": "model/1",
+        "name": "default",
+        "architecture": "skip",
+        "latent": {"shape": [spec.latent], "space": "z", "radius": math.sqrt(spec.latent)},
+        "size": [spec.size, spec.size],
+        "licence": "MIT",
+        "note": "A brief history of almost everything, painted and learnt by this project.",
+        "seed": seed,
+        "command": command,
+        "generator": spec.to_json(),
+        "snapshots": rows,
+    }
+    text = json.dumps(manifest, indent=1) + "\n"
+    write_whole(folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return manifest
+
+
+def _about(path: Path) -> dict[str, object]:
+    with safe_open(path, "pt") as file:
+        about: dict[str, object] = json.loads(file.metadata()["about"])
+    return about
+
+
+@torch.no_grad()
+def _complete(tensors: dict[str, Tensor], spec: GeneratorSpec) -> dict[str, Tensor]:
+    """What a model needs of a snapshot: its weights, and the mean of w over many z."""
+    network = SkipGenerator(spec)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    names = [slot.name for slot in layout_of(network).slots if slot.name != MEAN]
+    state = network.state_dict()
+    z = on_shell(8192, spec.latent, torch.Generator().manual_seed(1))
+    return {name: state[name] for name in names} | {MEAN: network.map(z).mean(dim=0)}
