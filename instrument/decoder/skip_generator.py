@@ -120,7 +120,7 @@ class Modulated(nn.Module):
         x = self.conv(x)
         x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + SOFTEST)
         scale, shift, strength = self.film(w)[:, :, None, None].chunk(3, dim=1)  # [n, after, 1, 1]
-        x = torch.addcmul(x + shift, x, scale)
+        x = torch.addcmul(shift, x, 1.0 + scale)
         return F.leaky_relu(torch.addcmul(x, strength, grain.to(x.dtype)), 0.2)
 
 

@@ -2,7 +2,7 @@
 
 Near a border the generator paints from a blend of what z is in each of the two families. No
 critic ever sees those pictures: it would reward a jump, since what lies between looks like
-neither. Instead the picture is asked to change evenly on the way from one to the other.
+neither. Instead the way from one picture to the other is asked to be short and even.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from training.world import on_shell
 EVERY = 4  # steps from one look to the next
 WAYS = 8  # ways looked at each time
 STEP = 0.05  # of the way, between the two pictures compared
-ALLOWED = 1.6  # times the even pace
-WEIGHT = 0.1  # on the excess itself: its square would let one cliff outweigh everything else
+CLIFF = 4.0  # times the straight pace: from there on not its square counts, but itself
+WEIGHT = 0.1
 SIZE = 64  # pixels at which pictures are compared
 
 
 def unevenness(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
-    """How much faster than evenly pictures change somewhere between two families, 0 if nowhere."""
+    """How much longer or less even than a straight line the ways between families are.
+
+    The mean squared pace, in units of the straight line's, is 1 for a straight and even way and
+    more for every other.
+    """
     spec = generator.spec
     z = on_shell(WAYS, spec.latent, chance)
     here = torch.randint(spec.families, (WAYS,), generator=chance)
@@ -36,7 +40,8 @@ def unevenness(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
             first, last = generator.paint(torch.cat((start, end)), SIZE).float().chunk(2)
         near, far = generator.paint(torch.cat((before, after)), SIZE).float().chunk(2)
     pace = _apart(near, far) / (STEP * _apart(first, last) + 0.01)
-    return WEIGHT * (pace - ALLOWED).clamp_min(0.0).mean()
+    energy = torch.where(pace < CLIFF, pace.square(), CLIFF * (2.0 * pace - CLIFF))
+    return WEIGHT * (energy.mean() - 1.0).clamp_min(0.0)
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:
