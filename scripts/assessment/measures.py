@@ -104,6 +104,14 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return float(apart + cov_a.trace() + cov_b.trace() - 2 * cross)
 
 
+def rank_correlation(values: list[float]) -> float:
+    """Spearman's: -1 where `values` only ever fall, 1 where they only rise."""
+    n = len(values)
+    ranks = torch.tensor(values).argsort().argsort().double()
+    apart = (ranks - torch.arange(n)).square().sum().item()
+    return 1.0 - 6.0 * apart / (n * (n * n - 1)) if n > 1 else float("nan")
+
+
 def _mean(values: Tensor) -> float:
     return values.float().mean().item() if len(values) else float("nan")
 

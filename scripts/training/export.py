@@ -16,7 +16,7 @@ from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from instrument.decoder.snapshots import MEAN, layout_of
 from instrument.decoder.weights import pack
 from training.state import TrainingError, write_whole
-from training.world import on_shell
+from training.world import family_bias, on_shell, world_shares
 
 SNAPSHOTS = 28
 NEWEST_IN_HALVES = 1  # the newest are kept in float16, the others in 8 bits a weight
@@ -88,6 +88,8 @@ def _complete(tensors: dict[str, Tensor], spec: GeneratorSpec) -> dict[str, Tens
     network = SkipGenerator(spec)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     names = [slot.name for slot in layout_of(network).slots if slot.name != MEAN]
+    # Training shows the rare more often than the world does; a performer gets the world.
+    network.family_bias.copy_(family_bias(world_shares()))
     state = network.state_dict()
     z = on_shell(8192, spec.latent, torch.Generator().manual_seed(1))
     return {name: state[name] for name in names} | {MEAN: network.map(z).mean(dim=0)}

@@ -1,8 +1,11 @@
-"""Keeping the way between families even.
+"""Keeping the space even: between families, and within them.
 
 Near a border the generator paints from a blend of what z is in each of the two families. No
 critic ever sees those pictures: it would reward a jump, since what lies between looks like
 neither. Instead the way from one picture to the other is asked to be short and even.
+
+Within a family a critic may reward jumps from one kind to another, too: there, no small move of
+z may change the picture much more than small moves usually do.
 """
 
 from __future__ import annotations
@@ -14,14 +17,21 @@ from instrument.decoder.skip_generator import SkipGenerator
 from training.world import on_shell
 
 EVERY = 4  # steps from one look to the next
-WAYS = 8  # ways looked at each time
+WAYS = 8  # ways between families looked at each time, and as many small moves
 STEP = 0.05  # of the way, between the two pictures compared
 CLIFF = 4.0  # times the straight pace: from there on not its square counts, but itself
+MOVE = 0.05  # radians
+ALLOWED = 2.0  # times what a move usually changes
 WEIGHT = 0.1
 SIZE = 64  # pixels at which pictures are compared
 
 
 def unevenness(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
+    """What is uneven between families and within them, 0 where nothing is."""
+    return WEIGHT * (_between(generator, chance) + _within(generator, chance))
+
+
+def _between(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
     """How much longer or less even than a straight line the ways between families are.
 
     The mean squared pace, in units of the straight line's, is 1 for a straight and even way and
@@ -41,7 +51,19 @@ def unevenness(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
         near, far = generator.paint(torch.cat((before, after)), SIZE).float().chunk(2)
     pace = _apart(near, far) / (STEP * _apart(first, last) + 0.01)
     energy = torch.where(pace < CLIFF, pace.square(), CLIFF * (2.0 * pace - CLIFF))
-    return WEIGHT * (energy.mean() - 1.0).clamp_min(0.0)
+    return (energy.mean() - 1.0).clamp_min(0.0)
+
+
+def _within(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
+    """By how much small moves within a family exceed what they may change."""
+    z = on_shell(WAYS, generator.spec.latent, chance)
+    moved = z + MOVE * on_shell(WAYS, generator.spec.latent, chance)
+    family = generator.family(z).repeat(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        w = generator.map_as(torch.cat((z, moved)), family)
+        near, far = generator.paint(w, SIZE).float().chunk(2)
+    change = _apart(near, far)
+    return (change / change.detach().median() - ALLOWED).clamp_min(0.0).mean()
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:

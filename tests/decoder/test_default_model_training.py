@@ -124,13 +124,11 @@ def test_away_from_borders_a_place_is_its_family_alone():
 
 
 def test_unevenness_sees_a_cliff_and_leaves_an_even_way_alone():
-    chance = torch.Generator().manual_seed(0)
     model = SkipGenerator(SMALL)
-    even = smoothness.unevenness(model, chance)
+    even = smoothness.unevenness(model, torch.Generator().manual_seed(0))
     paint = model.paint
-    steep = lambda w, size=None: torch.tanh(400 * paint(w, size))  # noqa: E731
-    model.paint = steep
-    assert even < smoothness.unevenness(model, chance)
+    model.paint = lambda w, size=None: torch.tanh(400 * paint(w, size))
+    assert even < 0.1 < smoothness.unevenness(model, torch.Generator().manual_seed(0))
 
 
 def test_generator_spec_round_trips_and_says_what_is_wrong():
