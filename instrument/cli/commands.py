@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from instrument import __version__
-from instrument.cli import bench, doctor, play, render, takes
+from instrument.cli import bench, doctor, models, play, render, takes
 
 
 def command_line() -> typer.Typer:
@@ -17,6 +17,7 @@ def command_line() -> typer.Typer:
     app.command("play")(play.play)
     app.command("render")(render.render_command)
     app.add_typer(_takes(), name="takes")
+    app.add_typer(_models(), name="models")
     app.command("doctor")(doctor.doctor)
     app.command("bench")(bench.bench)
     return app
@@ -28,6 +29,13 @@ def _takes() -> typer.Typer:
     app.command("verify")(takes.verify_command)
     app.command("repair")(takes.repair_command)
     app.command("export")(takes.export_command)
+    return app
+
+
+def _models() -> typer.Typer:
+    app = _branch("List and inspect models.")
+    app.command("list")(models.list_command)
+    app.command("inspect")(models.inspect_command)
     return app
 
 
