@@ -118,9 +118,9 @@ def _play_in_window(
 
 
 def _home_picture(programme: Programme) -> U8 | None:
-    home = programme.performer.home
-    pixels = programme.bank.pictures.get(home)
-    if pixels is None:
+    """What the home waypoint looks like, if the bank's pictures are of this very model."""
+    pixels = programme.bank.pictures.get(programme.performer.home)
+    if pixels is None or programme.bank.model.sha256 != programme.model.sha256:
         return None
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
