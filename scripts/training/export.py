@@ -12,9 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from instrument.decoder.models import SkipDetails, find_model
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from instrument.decoder.snapshots import MEAN, layout_of
-from instrument.decoder.weights import pack
+from instrument.decoder.weights import pack, read_weights
 from training.state import TrainingError, write_whole
 from training.world import family_bias, on_shell, world_shares
 
@@ -74,6 +75,22 @@ def export(state: Path, folder: Path, command: str, seed: int) -> dict[str, obje
     text = json.dumps(manifest, indent=1) + "\n"
     write_whole(folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
     return manifest
+
+
+def newest_weights(name_or_folder: str) -> tuple[dict[str, Tensor], int]:
+    """The newest weights of a model, unpacked, and how many images they have seen.
+
+    Raises InstrumentError when there is no such model or it is damaged.
+    """
+    manifest = find_model(name_or_folder)
+    details = manifest.details
+    if not isinstance(details, SkipDetails):
+        raise TrainingError(f"{manifest.name}: is no trained model")
+    newest = details.snapshots[-1]
+    layout = layout_of(SkipGenerator(GeneratorSpec.from_json(details.generator)))
+    packed = read_weights(manifest.folder / newest.file, newest.sha256, layout)
+    flat = layout.flatten(packed)
+    return {slot.name: slot.view(flat) for slot in layout.slots}, newest.images
 
 
 def _about(path: Path) -> dict[str, object]:

@@ -78,6 +78,15 @@ class Training:
         self.pictures: Pictures | None = None
         self._restore(folder.load())
 
+    def start_from(self, weights: dict[str, Tensor], images: int) -> None:
+        """Begin with the weights of a model that has seen `images` images; the critic is new."""
+        for network in (self.generator, self.average):
+            known = {name: weights.get(name, kept) for name, kept in network.state_dict().items()}
+            network.load_state_dict(known)
+        self.generator.family_bias.copy_(family_bias(self.shares))
+        self.average.family_bias.copy_(family_bias(self.shares))
+        self.images = images
+
     # -- one step -------------------------------------------------------------------------------
 
     def step(self) -> dict[str, float]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import torch
 
+from instrument import InstrumentError
 from instrument.decoder.skip_generator import GeneratorSpec
 from painter import FAMILIES
 from training.critic import SIZES
+from training.export import newest_weights
 from training.loop import Recipe, Training
 from training.state import StateFolder, TrainingError
 
@@ -44,6 +46,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--fresh", type=float, default=recipe.fresh, help="painted per shown")
     parser.add_argument("--slots", type=int, default=recipe.slots, help="× 32 pictures at hand")
+    parser.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        help="with an empty state: go on from a model's newest weights",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=int, default=240)
     return parser
@@ -61,7 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         folder = StateFolder(asked.state)
         training = Training(recipe, GeneratorSpec(families=len(FAMILIES)), folder)
-    except TrainingError as error:
+        if asked.start_from is not None and training.images == 0:
+            training.start_from(*newest_weights(asked.start_from))
+    except (TrainingError, InstrumentError) as error:
         print(f"train_default: {error}", file=sys.stderr)
         return 1
     training.run(

@@ -13,6 +13,8 @@ import torch
 from safetensors import safe_open
 
 from instrument import InstrumentError
+from instrument.decoder.models import read_manifest
+from instrument.decoder.runtime import open_decoder
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator, without_stripes
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -22,6 +24,7 @@ from painter import FAMILIES, paint  # noqa: E402
 from painter.canvas import Canvas  # noqa: E402
 from training import smoothness, state, world  # noqa: E402
 from training.critic import Critic  # noqa: E402
+from training.export import choose, export, newest_weights  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
 from training.pictures import SLOT, Pictures, slot_families  # noqa: E402
 
@@ -238,3 +241,44 @@ def test_a_damaged_checkpoint_is_one_clear_line(tmp_path):
     with pytest.raises(state.TrainingError, match="cannot be read") as caught:
         state.StateFolder(tmp_path).load()
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_becomes_a_model_and_a_model_a_training(tmp_path):
+    recipe = Recipe(stages=((64, 48),), batch=8, slots=9)
+    folder = state.StateFolder(tmp_path / "state")
+    training = Training(recipe, SMALL, folder)
+    for _ in range(3):
+        training.step()
+        training.snapshot()
+    export(tmp_path / "state", tmp_path / "model", "a command", 0)
+    folder.close()
+
+    manifest = read_manifest(tmp_path / "model")
+    assert manifest.spec.snapshots == 3 and manifest.size == (256, 256)
+    assert [s.images for s in manifest.details.snapshots] == [8, 16, 24]
+    z = world.on_shell(2, 16, torch.Generator().manual_seed(0))
+    pixels = open_decoder(manifest, "cpu").decode(z.numpy(), {}).astype(int)
+    generator = training.average
+    generator.family_bias.copy_(world.family_bias(world.world_shares()))
+    with torch.no_grad():
+        wanted = ((generator(z) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
+    assert abs(pixels - wanted).max() < 4, "the model plays something else than was trained"
+
+    weights, images = newest_weights(str(tmp_path / "model"))
+    again = Training(recipe, SMALL, state.StateFolder(tmp_path / "again"))
+    again.start_from(weights, images)
+    assert again.images == 24
+    for name, tensor in again.generator.named_parameters():
+        assert torch.allclose(tensor, generator.get_parameter(name), atol=2e-3), name
+    again.step()
+
+
+def test_snapshots_are_chosen_evenly_in_their_logarithm():
+    moments = state.snapshot_moments(500_000)
+    chosen = choose(moments, 28)
+    assert len(chosen) == 28 and chosen[0] == moments[0] and chosen[-1] == moments[-1]
+    ratios = [b / a for a, b in itertools.pairwise(chosen)]
+    assert max(ratios) < 1.6
+    assert choose(moments[:5], 28) == moments[:5]
+    with pytest.raises(state.TrainingError):
+        choose([1000], 28)
