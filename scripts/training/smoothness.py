@@ -22,7 +22,7 @@ STEP = 0.05  # of the way, between the two pictures compared
 CLIFF = 4.0  # times the straight pace: from there on not its square counts, but itself
 MOVE = 0.05  # radians
 ALLOWED = 2.0  # times what a move usually changes
-WEIGHT = 0.1
+WEIGHT = 0.25
 SIZE = 64  # pixels at which pictures are compared
 
 
