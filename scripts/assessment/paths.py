@@ -11,39 +11,39 @@ from torch import Tensor
 
 from instrument.latent import geometry, spring
 
-RATE, SECONDS, KEYS = 30, 10, 4  # frames per second, seconds, z passed on the way
-JUMPS = 8  # of the spring's target
+RATE, SECONDS = 30, 10  # frames per second, seconds
+SEEDS = range(21, 29)
+# From rest to rest a spring is slow twice; going on to the next target as soon as a quarter of the
+# way is left, it keeps its pace, and what is uneven then is the space's doing.
+LAW, NEAR = spring.Spring(0.25, 0.7), 0.25
 
 Decode = Callable[[Tensor], Tensor]  # z [n, d] → U8[n, s, s, 3]
 
 
-def _keys(dims: int, seed: int, count: int = KEYS) -> np.ndarray:
-    chance = np.random.default_rng(seed)
-    keys = chance.standard_normal((count, dims))
-    return keys * (math.sqrt(dims) / np.linalg.norm(keys, axis=1, keepdims=True))
+def _place(dims: int, chance: np.random.Generator) -> np.ndarray:
+    place = chance.standard_normal(dims)
+    return np.asarray(place * (math.sqrt(dims) / np.linalg.norm(place)))
 
 
 def slerp_path(dims: int, seed: int) -> Tensor:
-    """z [frames, dims] through the keys on great circles, even in angle."""
-    keys, frames = _keys(dims, seed), RATE * SECONDS
-    rows = []
-    for frame in range(frames):
-        place = frame / frames * (KEYS - 1)
-        index = int(place)
-        rows.append(geometry.slerp(keys[index], keys[index + 1], place - index))
-    return torch.from_numpy(np.stack(rows)).float()
+    """z [frames, dims] from one random place to another on a great circle."""
+    chance = np.random.default_rng(seed)
+    start, end = _place(dims, chance), _place(dims, chance)
+    shares = np.linspace(0.0, 1.0, RATE * SECONDS)
+    return torch.from_numpy(geometry.slerp(start, end, shares)).float()
 
 
 def spring_path(dims: int, seed: int) -> Tensor:
-    """z [frames, dims] of a spring whose target jumps on before it comes to rest."""
-    keys, frames = _keys(dims, seed, JUMPS + 1), RATE * SECONDS
-    law = spring.Spring(0.5, 0.7)
-    state = spring.SpringState(keys[0], np.zeros(dims))
-    rows = []
-    for frame in range(frames):
-        rows.append(geometry.project(state.position, math.sqrt(dims)))
-        target = keys[1 + frame * JUMPS // frames]
-        state = spring.step(state, target, law, 1 / RATE)
+    """z [frames, dims] of a spring that flies from one random place to the next, never resting."""
+    chance = np.random.default_rng(seed)
+    state = spring.SpringState(_place(dims, chance), np.zeros(dims))
+    target, rows = _place(dims, chance), []
+    for frame in range(RATE * (SECONDS + 2)):
+        if np.linalg.norm(target - state.position) < NEAR * math.sqrt(2 * dims):
+            target = _place(dims, chance)
+        state = spring.step(state, target, LAW, 1 / RATE)
+        if frame >= 2 * RATE:  # the first two seconds are the start from rest
+            rows.append(geometry.project(state.position, math.sqrt(dims)))
     return torch.from_numpy(np.stack(rows)).float()
 
 
@@ -61,4 +61,15 @@ def smoothness(decode: Decode, path: Tensor) -> dict[str, float]:
         "median_step": steps.median().item(),
         "largest_over_median": (steps.max() / steps.median()).item(),
         "variation_of_pace": (pace.std() / pace.mean()).item(),
+    }
+
+
+def over_seeds(decode: Decode, path: Callable[[int, int], Tensor], dims: int) -> dict[str, object]:
+    """`smoothness` of the same kind of path between other places, the worst and the middle one."""
+    found = [smoothness(decode, path(dims, seed)) for seed in SEEDS]
+    largest = sorted(one["largest_over_median"] for one in found)
+    return {
+        "paths": len(found),
+        "largest_over_median": {"worst": largest[-1], "middle": largest[len(largest) // 2]},
+        "variation_of_pace": float(np.mean([one["variation_of_pace"] for one in found])),
     }

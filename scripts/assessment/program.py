@@ -54,8 +54,8 @@ def assess(judge: Judge, model: Model, count: int) -> dict[str, object]:
         "diversity": measures.diversity(made, true),
         "nearest": measures.nearest(made, true),
         "frechet": measures.frechet(made.features, true.features),
-        "slerp": paths.smoothness(model.decode, paths.slerp_path(model.dims, 21)),
-        "spring": paths.smoothness(model.decode, paths.spring_path(model.dims, 22)),
+        "slerp": paths.over_seeds(model.decode, paths.slerp_path, model.dims),
+        "spring": paths.over_seeds(model.decode, paths.spring_path, model.dims),
         "snapshot_continuity": continuity(model),
     }
 
