@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -41,15 +42,21 @@ def choose(moments: list[int], count: int = SNAPSHOTS) -> list[int]:
     return sorted(chosen)
 
 
-def export(state: Path, folder: Path, command: str, seed: int) -> dict[str, object]:
-    """Write ``folder/manifest.json`` and its snapshots from the snapshots in `state`."""
+def export(
+    state: Path, folder: Path, command: str, seed: int, sharpness: float
+) -> list[dict[str, object]]:
+    """Write ``folder/manifest.json`` and its snapshots from the snapshots in `state`.
+
+    Returns the manifest's rows, one a snapshot, the earliest first.
+    """
     files = {int(path.stem): path for path in sorted((state / "snapshots").glob("*.safetensors"))}
     chosen = choose(sorted(files))
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
     for old in (folder / "snapshots").glob("*.safetensors"):
         old.unlink()
-    spec = GeneratorSpec.from_json(_about(files[chosen[-1]])["generator"])
-    rows = []
+    trained = GeneratorSpec.from_json(_about(files[chosen[-1]])["generator"])
+    spec = dataclasses.replace(trained, sharpness=sharpness)
+    rows: list[dict[str, object]] = []
     for number, images in enumerate(chosen):
         tensors = _complete(load_file(files[images]), spec)
         newest = number >= len(chosen) - NEWEST_IN_HALVES
@@ -74,7 +81,7 @@ def export(state: Path, folder: Path, command: str, seed: int) -> dict[str, obje
     }
     text = json.dumps(manifest, indent=1) + "\n"
     write_whole(folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8"))
-    return manifest
+    return rows
 
 
 def newest_weights(name_or_folder: str) -> tuple[dict[str, Tensor], int]:

@@ -250,7 +250,7 @@ def test_a_training_becomes_a_model_and_a_model_a_training(tmp_path):
     for _ in range(3):
         training.step()
         training.snapshot()
-    export(tmp_path / "state", tmp_path / "model", "a command", 0)
+    export(tmp_path / "state", tmp_path / "model", "a command", 0, SMALL.sharpness)
     folder.close()
 
     manifest = read_manifest(tmp_path / "model")
