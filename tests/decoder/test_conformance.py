@@ -13,7 +13,7 @@ from instrument.decoder.models import find_model, read_manifest
 from instrument.decoder.protocol import DecodeError
 from instrument.decoder.runtime import open_decoder
 
-MODELS = ["procedural-64", "procedural"]
+MODELS = ["procedural-64", "procedural", "default"]
 
 
 @pytest.fixture(scope="module", params=[*MODELS, "testcard"])
