@@ -18,21 +18,16 @@ import typer
 
 from instrument import __version__
 from instrument.cli.console import say
-from instrument.cli.sources import assemble, bundled_script
+from instrument.cli.sources import assemble, bundled_script, open_take
 from instrument.decoder.process import DecoderProcess
 from instrument.display.offscreen import Offscreen
 from instrument.display.presenter import Presenter
 from instrument.event import ControlEvent, read_events
-from instrument.latent.sequence import ModelReference
 from instrument.live.loop import Loop, Screen, Show
 from instrument.live.meters import Meters
 from instrument.live.tape import Tape
 from instrument.performance.mapping import Binding
 from instrument.performance.performer import Performer
-from instrument.performance.state import Performance
-from instrument.take.header import TakeHeader
-from instrument.take.recorder import TakeRecorder
-from instrument.take.replay import attachments_of
 from instrument.timebase import StepClock, WallClock
 
 _ROUNDS = 2000
@@ -160,7 +155,7 @@ def _offscreen_show(seconds: float, kill_after: float | None = None) -> tuple[Me
         take = Path(folder) / "bench.take"
         show = Show(
             programme.performer, programme.rate, clock,
-            Tape(lambda began: _recorder(take, programme.performer, began)),
+            Tape(lambda began: open_take(programme, take, began, patient=True)),
             script=read_events(bundled_script()), seconds=seconds, record=True,
             screen=Screen(surface, Presenter(surface.ctx), decoder),
         )  # fmt: skip
@@ -179,7 +174,7 @@ def _minute_in_steps() -> dict[str, Any]:
     clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
         tape = Tape(
-            lambda began: _recorder(Path(folder) / "bench.take", programme.performer, began)
+            lambda began: open_take(programme, Path(folder) / "bench.take", began, patient=True)
         )
         show = Show(
             programme.performer, programme.rate, StepClock(), tape,
@@ -189,14 +184,3 @@ def _minute_in_steps() -> dict[str, Any]:
         Loop(show).run()
         spent = clock.now() - begun
     return _row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)
-
-
-def _recorder(folder: Path, performer: Performer, began: Performance) -> TakeRecorder:
-    programme = assemble("default", None, None, None)
-    header = TakeHeader(
-        name="bench", rate=programme.rate, spec=performer.spec,
-        addresses=performer.space.addresses,
-        model=ModelReference(programme.model.name, programme.model.sha256), seed=performer.seed,
-    )  # fmt: skip
-    attachments = attachments_of(performer, programme.preset, began)
-    return TakeRecorder(folder, header, attachments, patient=True).open()

@@ -20,21 +20,18 @@ import typer
 from instrument import InstrumentError
 from instrument.cli.console import report, say
 from instrument.cli.render import render_film
-from instrument.cli.sources import Programme, assemble, bundled_script, parse_size
+from instrument.cli.sources import Programme, assemble, bundled_script, open_take, parse_size
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available
 from instrument.display.presenter import Presenter
 from instrument.display.window import Window
 from instrument.event import ControlEvent, read_events
 from instrument.frame import U8
-from instrument.latent.sequence import ModelReference
 from instrument.live.loop import Loop, Screen, Show
 from instrument.live.tape import Tape
 from instrument.performance.state import Performance
-from instrument.take.header import TakeHeader
 from instrument.take.layout import RECORD
 from instrument.take.recorder import TakeRecorder
-from instrument.take.replay import attachments_of
 from instrument.timebase import Clock, StepClock, WallClock
 
 _DEMO_SECONDS = 10.0
@@ -164,19 +161,8 @@ class _Shelf:
 def _open_take(
     programme: Programme, shelf: _Shelf, began: Performance, patient: bool
 ) -> TakeRecorder:
-    performer, model = programme.performer, programme.model
-    folder = shelf.next_folder()
-    header = TakeHeader(
-        name=folder.absolute().name.removesuffix(".take"),
-        rate=programme.rate,
-        spec=programme.bank.spec,
-        addresses=performer.space.addresses,
-        model=ModelReference(model.name, model.sha256),
-        seed=performer.seed,
-        started=_now().isoformat(timespec="seconds"),
-    )
-    attachments = attachments_of(performer, programme.preset, began)
-    return TakeRecorder(folder, header, attachments, patient=patient).open()
+    started = _now().isoformat(timespec="seconds")
+    return open_take(programme, shelf.next_folder(), began, patient=patient, started=started)
 
 
 def _now() -> datetime.datetime:

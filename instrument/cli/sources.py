@@ -12,7 +12,11 @@ from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
 from instrument.performance.performer import Performer
 from instrument.performance.preset import Preset, compose, load_preset
+from instrument.performance.state import Performance
 from instrument.resources import bundled
+from instrument.take.header import TakeHeader
+from instrument.take.recorder import TakeRecorder
+from instrument.take.replay import attachments_of
 from instrument.timebase import FrameRate
 
 SCRIPT = "ten-seconds.jsonl"
@@ -86,6 +90,24 @@ def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | 
     return Programme(
         preset, bank, manifest, performer, FrameRate.parse(rate) if rate else preset.rate
     )
+
+
+def open_take(
+    programme: Programme, folder: Path, began: Performance, *, patient: bool, started: str = ""
+) -> TakeRecorder:
+    """A take of `programme` in `folder`, already open, that begins with `began`."""
+    performer, model = programme.performer, programme.model
+    header = TakeHeader(
+        name=folder.absolute().name.removesuffix(".take"),
+        rate=programme.rate,
+        spec=programme.bank.spec,
+        addresses=performer.space.addresses,
+        model=ModelReference(model.name, model.sha256),
+        seed=performer.seed,
+        started=started,
+    )
+    attachments = attachments_of(performer, programme.preset, began)
+    return TakeRecorder(folder, header, attachments, patient=patient).open()
 
 
 def model_for(reference: ModelReference, name: str | None, source: Path) -> ModelManifest:

@@ -98,6 +98,7 @@ class Loop:
         self._origin = 0.0  # the clock second at which performance time was 0
         self._frame = 0  # the row that is due next, since the origin
         self._index = 0  # the same since the loop began: what a picture is called
+        self._taken_index = -1  # the newest row that was handed to the tape
         self._shown_index = -1
         self._waited = self._swapped = 0.0
         self._message: tuple[str, float] | None = None
@@ -170,7 +171,11 @@ class Loop:
         self._answer(self._performance.requests)
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
-        tape.row(self._performance.time, self._z, self._values.astype(np.float32))
+        self._take_row(self._performance.time)
+
+    def _take_row(self, time: float) -> None:
+        self._show.tape.row(time, self._z, self._values.astype(np.float32))
+        self._taken_index = self._index
 
     def _answer(self, requests: Sequence[tuple[str, float]]) -> None:
         """Do what the performance asked of the stage."""
@@ -278,10 +283,10 @@ class Loop:
             _log.error("held the picture: %s", error, exc_info=error)
         due = self._show.rate.time_of(self._frame)
         self._message = (f"held: {error}", self._clock.now() + _TOAST)
-        if self._performance.time < due:  # it failed before its row was taken
-            self._performance = self._performer.advance(self._performance, due)
-            self._z = self._performer.z(self._performance)
-            self._show.tape.row(due, self._z, self._values.astype(np.float32))
+        if self._taken_index < self._index:  # it failed before its row: the last z stands in
+            if self._performance.time < due:
+                self._performance = self._performer.advance(self._performance, due)
+            self._take_row(due)
 
 
 @contextmanager

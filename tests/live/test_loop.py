@@ -115,6 +115,26 @@ def test_one_failure_holds_the_picture_and_is_said_once(stage, caplog):
     assert len(presenter.uploads) == 40
 
 
+def test_a_row_whose_z_fails_is_held_and_never_left_out(stage):
+    def trip(loop):
+        z, calls = loop._performer.z, iter(range(1000))
+
+        def sometimes(performance):
+            if next(calls) == 20:
+                raise RuntimeError("no z today")
+            return z(performance)
+
+        loop._performer.z = sometimes
+
+    hands = [ControlEvent("/key/3", 1.0, 0.1)]
+    _, _, _, tape = stage(hands, seconds=1.0, before=trip)
+    (take,) = takes(tape)
+    assert len(take) == 60
+    assert np.array_equal(take.z[20], take.z[19]) and not np.array_equal(take.z[21], take.z[20])
+    _, _, _, other = stage(hands, seconds=1.0)
+    assert np.array_equal(take.z[21:], takes(other)[0].z[21:]), "the rows after it moved up"
+
+
 def test_freeze_holds_the_picture_and_nothing_else(stage):
     hands = [ControlEvent("/key/space", 1.0, 0.5), ControlEvent("/key/2", 1.0, 0.6)]
     _, presenter, _, tape = stage(hands, seconds=1.5)
