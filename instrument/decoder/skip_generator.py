@@ -22,8 +22,6 @@ from instrument import InstrumentError
 
 SEED_SIZE = 4  # pixels a side of the first feature map
 SOFTEST = 0.01  # mean square below which normalisation fades: else zero crossings become outlines
-# exact at an even colour, nothing at one-pixel stripes: no checkerboard can come out of a head
-SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class GeneratorSpec:
     sharpness: float = 6.0
     mapped: int = 256
     rank: int = 64
-    widths: tuple[int, ...] = (192, 128, 80, 48, 28, 16)
+    widths: tuple[int, ...] = (160, 128, 96, 64, 48, 32)
     heads: int = 3
 
     def __post_init__(self) -> None:
@@ -91,13 +89,6 @@ class GeneratorSpec:
 def double(x: Tensor) -> Tensor:
     """[n, c, h, w] → [n, c, 2h, 2w], bilinear: repeated pixels would leave a visible grid."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def without_stripes(picture: Tensor) -> Tensor:
-    """[n, 3, h, w] smoothed just enough that the sub-pixels of a head leave no pattern."""
-    kernel = torch.tensor(SMOOTHING, dtype=picture.dtype, device=picture.device)
-    kernel = torch.outer(kernel, kernel).expand(3, 1, 5, 5)
-    return F.conv2d(F.pad(picture, (2, 2, 2, 2), mode="replicate"), kernel, groups=3)
 
 
 class Modulated(nn.Module):
@@ -231,7 +222,6 @@ class SkipGenerator(nn.Module):
             x = octave(x, w)  # [n, widths[index], 4·2^index, 4·2^index]
             if index >= silent:
                 light = F.pixel_shuffle(self.heads[index - silent](x), 2)  # [n, 3, 8·2^index, …]
-                light = without_stripes(light)
                 picture = light if picture is None else light + double(picture)
         if picture is None or picture.shape[-1] != size:
             raise ValueError(f"a generator of {self.spec.size} pixels has no head for {size}")

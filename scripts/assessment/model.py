@@ -24,13 +24,13 @@ _BATCH = 32
 class Model:
     """Pictures of a bundled or exported model."""
 
-    def __init__(self, manifest: ModelManifest, threads: int) -> None:
+    def __init__(self, manifest: ModelManifest, threads: int, device: str = "cpu") -> None:
         details = manifest.details
         if not isinstance(details, SkipDetails):
             raise ValueError(f"{manifest.name}: only trained models have families to assess")
         self.manifest, self.snapshots = manifest, details.snapshots
         self.dims = manifest.latent.size
-        self._decoder = open_decoder(manifest, "cpu", threads)
+        self._decoder = open_decoder(manifest, device, threads)
         # Which family a z is meant to be: read from the weights, the decoder does not tell.
         self._families = SkipGenerator(GeneratorSpec.from_json(details.generator))
         newest = details.snapshots[-1]
@@ -72,12 +72,22 @@ def continuity(model: Model, steps: int = 40) -> dict[str, float]:
     }
 
 
-def timing(manifest: ModelManifest, seconds: float = 5.0) -> dict[str, float]:
+def apart(model: Model, other: Model, count: int = 32) -> dict[str, float]:
+    """By how many levels two decoders of one model differ, over the whole history."""
+    z = on_shell(count, model.dims, torch.Generator().manual_seed(8))
+    places = np.linspace(0, len(model.snapshots) - 1, 4)
+    here = torch.cat([model.decode(z, float(place)) for place in places]).int()
+    there = torch.cat([other.decode(z, float(place)) for place in places]).int()
+    levels = (here - there).abs()
+    return {"largest": float(levels.max()), "mean": levels.double().mean().item()}
+
+
+def timing(manifest: ModelManifest, device: str = "cpu", seconds: float = 5.0) -> dict[str, float]:
     """Through the decoder process, as on stage: start, pictures a second, cost of moving."""
     z = on_shell(1, manifest.latent.size, torch.Generator().manual_seed(6)).numpy()[0]
     last = manifest.spec.snapshots - 1.0
     begun = time.perf_counter()
-    with DecoderProcess(manifest, "cpu") as process:
+    with DecoderProcess(manifest, device) as process:
         stage = _Stage(process, z)
         stage.picture(last)
         started = time.perf_counter() - begun

@@ -12,7 +12,7 @@ import torch
 
 from assessment import measures, paths
 from assessment.judge import Judge, credentials, kept_judge
-from assessment.model import Model, continuity, timing
+from assessment.model import Model, apart, continuity, timing
 from instrument import InstrumentError
 from instrument.decoder.models import find_model
 from painter import FAMILIES, paint
@@ -99,6 +99,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--judge", type=Path, default=kept, help="folder the judge is kept in")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default cpu")
+    parser.add_argument("--timing-only", action="store_true", help="no judge, no pictures")
     return parser
 
 
@@ -108,11 +110,17 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(asked.threads)
     try:
         manifest = find_model(asked.model)
-        speed = timing(manifest)
+        report: dict[str, object] = {"timing": timing(manifest, asked.device)}
+        if asked.device != "cpu":
+            on_cpu, here = Model(manifest, 8), Model(manifest, 1, asked.device)
+            report |= {"device": asked.device, "levels_from_cpu": apart(here, on_cpu)}
+        if asked.timing_only:
+            print(json.dumps(report, indent=1))
+            return 0
         judge = kept_judge(asked.judge, asked.lessons, lambda line: print(line, file=sys.stderr))
         with torch.no_grad():
-            model = Model(manifest, asked.threads)
-            report = assess(judge, model, asked.count) | {"timing": speed}
+            model = Model(manifest, asked.threads, asked.device)
+            report = assess(judge, model, asked.count) | report
             if asked.history:
                 report["history"] = history(judge, model, asked.history)
             if asked.sheets:

@@ -18,11 +18,16 @@ FINEST = 256  # noise weights are normalised as if every octave down to this siz
 
 
 class Canvas:
-    """`count` pictures of `size` × `size` (a power of two from 64 up), by the chance of `seed`."""
+    """`count` pictures of `size` × `size` (a power of two from 64 up), by the chance of `seed`.
+
+    They are painted on torch's default device: ``with torch.device("cuda"): …``
+    """
 
     def __init__(self, count: int, size: int, seed: int) -> None:
-        self.count, self.size = count, size
-        self.generator = torch.Generator().manual_seed(seed)
+        self.count, self.size, self.seed = count, size, seed
+        self.fields = 0  # of noise, so far: each has a seed of its own
+        self.device = torch.empty(0).device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
         axis = (torch.arange(size) + 0.5) / size * 2 - 1
         self.x = axis.view(1, 1, 1, size)
         self.y = axis.view(1, 1, size, 1)
@@ -45,6 +50,7 @@ class Canvas:
 
         Mostly one row, so that palettes keep their character; `jitter` shifts each stop.
         """
+        table = table.to(self.device)
         rows = torch.randint(len(table), (2, self.count), generator=self.generator)
         mix = self.uniform().view(-1, 1, 1) ** 3
         chosen = table[rows[0]] * (1 - mix) + table[rows[1]] * mix
@@ -66,7 +72,7 @@ class Canvas:
         a quadratic B-spline: smooth, and an octave costs a quarter of the next.
         """
         size, columns = self.size, columns or rows
-        seed = int(torch.randint(1 << 40, (1,), generator=self.generator))
+        seed = self._field_seed()
         rough = rough if isinstance(rough, Tensor) else torch.tensor(rough)
         octaves = int(math.log2(FINEST / max(rows, columns)))
         weight, power = torch.ones(()), torch.zeros(())
@@ -74,7 +80,7 @@ class Canvas:
         for octave in range(octaves):
             power = power + weight**2
             if max(rows, columns) < size:
-                source = torch.Generator().manual_seed(seed + octave)
+                source = torch.Generator(self.device).manual_seed(seed + octave)
                 lattice = torch.rand(self.count, channels, rows, columns, generator=source)
                 field = field + weight * (lattice - 0.5)
                 rows, columns = min(2 * rows, size), min(2 * columns, size)
@@ -86,19 +92,24 @@ class Canvas:
 
     def profile(self, columns: int, rough: float | Tensor = 0.5) -> Tensor:
         """One-dimensional fractal noise over x, [n, 1, 1, size], mean 0, deviation about 1."""
-        seed = int(torch.randint(1 << 40, (1,), generator=self.generator))
+        seed = self._field_seed()
         rough = rough if isinstance(rough, Tensor) else torch.tensor(rough)
         weight, power = torch.ones(()), torch.zeros(())
         line = torch.zeros(self.count, 1, columns)
         for octave in range(int(math.log2(FINEST / columns))):
             power = power + weight**2
             if line.shape[-1] < self.size:
-                source = torch.Generator().manual_seed(seed + octave)
+                source = torch.Generator(self.device).manual_seed(seed + octave)
                 lattice = torch.rand(line.shape, generator=source)
                 line = line + weight.view(-1, 1, 1) * (lattice - 0.5)
                 line = F.interpolate(line, 2 * line.shape[-1], mode="linear")
             weight = weight * rough
         return line[:, :, None, :] * (4.5 / power.sqrt())
+
+    def _field_seed(self) -> int:
+        """A seed for the next field, with room for its octaves; drawn without asking a GPU."""
+        self.fields += 1
+        return (self.seed << 16) + (self.fields << 4)
 
     def polar(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Radius and angle of coordinates."""

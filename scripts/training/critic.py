@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 SIZES = (64, 128, 256)
-STEM_WIDTHS = (32, 24, 16)  # channels of the stems of 64, 128 and 256 pixels
-WIDTHS = (32, 64, 128, 192)  # channels at 32, 16, 8 and 4 pixels
+STEM_WIDTHS = (3, 2, 1)  # × width: channels of the stems of 64, 128 and 256 pixels
+WIDTHS = (3, 5, 7, 8)  # × width: channels at 32, 16, 8 and 4 pixels
 GROUP = 4  # pictures compared with one another for variety
 
 
@@ -42,16 +42,17 @@ class Down(nn.Module):
 class Critic(nn.Module):
     """Picture and family → one number, larger for pictures taken for painted."""
 
-    def __init__(self, families: int) -> None:
+    def __init__(self, families: int, width: int = 12) -> None:
         super().__init__()
-        self.stems = nn.ModuleList(nn.Conv2d(12, width, 3, padding=1) for width in STEM_WIDTHS)
-        finer = zip(STEM_WIDTHS[1:], STEM_WIDTHS, strict=False)
+        stems, widths = [width * n for n in STEM_WIDTHS], [width * n for n in WIDTHS]
+        self.stems = nn.ModuleList(nn.Conv2d(12, stem, 3, padding=1) for stem in stems)
+        finer = zip(stems[1:], stems, strict=False)
         self.joins = nn.ModuleList(Down(fine, coarse, skips=False) for fine, coarse in finer)
-        pairs = itertools.pairwise(WIDTHS)
+        pairs = itertools.pairwise(widths)
         self.downs = nn.ModuleList(Down(before, after, skips=True) for before, after in pairs)
-        self.last = nn.Conv2d(WIDTHS[-1] + 1, WIDTHS[-1], 3, padding=1)
-        self.hidden = nn.Linear(WIDTHS[-1] * 16, WIDTHS[-1])
-        self.score = nn.Linear(WIDTHS[-1], families)
+        self.last = nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1)
+        self.hidden = nn.Linear(widths[-1] * 16, widths[-1])
+        self.score = nn.Linear(widths[-1], families)
         self.apply(_init)
 
     def forward(self, picture: Tensor, family: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class Critic(nn.Module):
                 picture = F.avg_pool2d(picture, 2)
         assert x is not None
         for down in self.downs:
-            x = down(x)  # … [n, 192, 4, 4]
+            x = down(x)  # … [n, 8 · width, 4, 4]
         x = F.leaky_relu(self.last(torch.cat((x, _variety(x)), dim=1)), 0.2)
         x = F.leaky_relu(self.hidden(x.flatten(1)), 0.2)
         return self.score(x).float().gather(1, family[:, None])[:, 0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,14 +15,17 @@ from torch import Tensor
 
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from painter import FAMILIES
-from training import losses, sheet, smoothness
+from training import losses, sheet
 from training.critic import Critic
-from training.pictures import SLOT, Pictures
+from training.lesson import REPORTED, Batch, Pupils, Recording
+from training.pictures import Pictures
 from training.state import StateFolder, snapshot_moments
 from training.world import family_bias, on_shell, training_shares
 
 LAZY = 8  # steps from one measurement of the slopes to the next
-KEPT_BYTES = 800_000_000  # most disk the painted pictures may take
+EVERY = 4  # steps from one look at the evenness to the next
+SETTLED = 24  # steps at one size before they are recorded: enough for every kind of step
+SHEETS = 4  # snapshots from one sheet to the next
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Recipe:
     rate: float = 1e-3
     seed: int = 0
     fresh: float = 0.2  # pictures painted per picture shown
-    slots: int = 750  # slots of 32 pictures kept at hand, fewer where they get large
+    kept: int = 24_000  # painted pictures at hand, fewer where there is no room
+    width: int = 12  # of the critic: channels at its finest size
 
     @property
     def total(self) -> int:
@@ -48,35 +54,59 @@ class Recipe:
         return self.stages[-1][0]
 
     def rate_at(self, images: int) -> float:
-        """Learning rate: falls as 1/sqrt from 100k images, then to a tenth over the last 15 %."""
+        """Learning rate: falls as 1/sqrt from step 3125, then to a tenth over the last 15 %."""
         left = (self.total - images) / (0.15 * self.total)
-        return self.rate * min(1.0, (1e5 / max(images, 1)) ** 0.5) * min(1.0, 0.1 + 0.9 * left)
+        late = min(1.0, (3125 * self.batch / max(images, 1)) ** 0.5)
+        return self.rate * late * min(1.0, 0.1 + 0.9 * left)
+
+    def slope_weight_at(self, images: int) -> float:
+        """What a measured slope of the critic's weighs, as it is measured every LAZY steps."""
+        last = self.stages[-1][1]
+        grown = min(max(1.0 - (self.total - images) / last, 0.0), 1.0)
+        return 0.5 * LAZY * losses.slope_weight(self.size_at(images), grown)
 
 
 def average_decay(images: int, batch: int) -> float:
-    """Per-step decay of the averaged weights: half-life 3 % of the images so far, 500 to 15,000."""
-    return float(0.5 ** (batch / min(max(0.03 * images, 500.0), 15_000.0)))
+    """Per-step decay of the averaged weights: half-life 3 % of the images so far, 500 to 20,000."""
+    return float(0.5 ** (batch / min(max(0.03 * images, 500.0), 20_000.0)))
 
 
 class Training:
     """Two networks, the averaged generator, the painter's pictures, and where they stand."""
 
-    def __init__(self, recipe: Recipe, spec: GeneratorSpec, folder: StateFolder) -> None:
-        self.recipe, self.folder = recipe, folder
+    def __init__(
+        self,
+        recipe: Recipe,
+        spec: GeneratorSpec,
+        folder: StateFolder,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
         torch.manual_seed(recipe.seed)
         self.shares = training_shares()
         self.generator = SkipGenerator(spec).to(memory_format=torch.channels_last)
         self.generator.family_bias.copy_(family_bias(self.shares))
-        self.critic = Critic(len(FAMILIES)).to(memory_format=torch.channels_last)
+        self.generator.to(self.device)
+        self.critic = Critic(len(FAMILIES), recipe.width).to(memory_format=torch.channels_last)
+        self.critic.to(self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.optimisers = [
-            torch.optim.Adam(net.parameters(), recipe.rate, betas=(0.0, 0.99), fused=True)
-            for net in (self.generator, self.critic)
-        ]
-        self.chance = torch.Generator().manual_seed(recipe.seed + 1)
+        self.optimisers = [self._optimiser(net) for net in (self.generator, self.critic)]
+        self.chance = torch.Generator(self.device).manual_seed(recipe.seed + 1)
         self.images, self.seconds = 0, 0.0
         self.pictures: Pictures | None = None
-        self._restore(folder.load())
+        chance = self.chance if self.device.type == "cpu" else None
+        self._pupils = Pupils(self.generator, self.critic, *self.optimisers, chance)
+        self._recording: Recording | None = None
+        self._settled = 0  # steps at this size so far
+        self._restore(folder.load(self.device))
+
+    def _optimiser(self, network: torch.nn.Module) -> torch.optim.Adam:
+        # A recorded step reads its rate from the device's memory.
+        on_gpu = self.device.type == "cuda"
+        rate = torch.tensor(self.recipe.rate, device=self.device) if on_gpu else self.recipe.rate
+        return torch.optim.Adam(
+            network.parameters(), rate, betas=(0.0, 0.99), fused=True, capturable=on_gpu
+        )
 
     def start_from(self, weights: dict[str, Tensor], images: int) -> None:
         """Begin with the weights of a model that has seen `images` images; the critic is new."""
@@ -89,56 +119,38 @@ class Training:
 
     # -- one step -------------------------------------------------------------------------------
 
-    def step(self) -> dict[str, float]:
-        """One batch for both networks; what was measured on the way."""
+    def step(self) -> Tensor:
+        """One batch for both networks; what was measured on the way, [5] as in `REPORTED`."""
         recipe, pictures = self.recipe, self._pictures()
-        for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = recipe.rate_at(self.images)
-        z = on_shell(recipe.batch, self.generator.spec.latent, self.chance)
+        self._set_rate(recipe.rate_at(self.images))
+        z = on_shell(recipe.batch, self.generator.spec.latent, self.chance, self.device)
         family = self.generator.family(z)
         painted = pictures.draw(family, self.chance)
-        with torch.autocast("cpu", torch.bfloat16):
-            made = self.generator.paint(self.generator.map_as(z, family), pictures.size).float()
-        report = self._teach_critic(painted, made.detach(), family)
-        report |= self._teach_generator(painted, made, family)
+        weight = torch.tensor(recipe.slope_weight_at(self.images)).to(self.device)
+        report = self._teach(Batch(z, family, painted, weight))
         self._average()
         self.images += recipe.batch
         pictures.refresh(recipe.fresh * recipe.batch)
         return report
 
-    def _teach_critic(self, painted: Tensor, made: Tensor, family: Tensor) -> dict[str, float]:
-        """Painted above generated; every LAZY steps the slopes of the score as well."""
-        with torch.autocast("cpu", torch.bfloat16):
-            real, fake = self.critic(painted, family), self.critic(made, family)
-        loss = losses.paired(real, fake)
-        report = {"critic": loss.item(), "gap": (real - fake).mean().item()}
-        loss.backward()
-        if self.images // self.recipe.batch % LAZY == 0:
-            slopes = losses.slope(self.critic, painted, family)
-            slopes = slopes + losses.slope(self.critic, made, family)
-            (0.5 * LAZY * losses.slope_weight(painted.shape[-1]) * slopes).backward()
-            report["slopes"] = slopes.item()
-        self.optimisers[1].step()
-        self.optimisers[1].zero_grad()
-        return report
+    def _teach(self, batch: Batch) -> Tensor:
+        """A lesson; on a GPU recorded as soon as everything at this size has settled."""
+        number = self.images // self.recipe.batch
+        looks = number % LAZY == 0, number % EVERY == 0
+        self._settled += 1
+        if self.device.type != "cuda" or self._settled <= SETTLED:
+            return self._pupils.teach(batch, *looks)
+        if self._recording is None:
+            self._recording = Recording(self._pupils, batch)
+        return self._recording.teach(batch, *looks)
 
-    def _teach_generator(self, painted: Tensor, made: Tensor, family: Tensor) -> dict[str, float]:
-        """Generated above painted, by the critic just taught."""
-        self.critic.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                real = self.critic(painted, family)
-            loss = losses.paired(self.critic(made, family), real)
-        report = {"generator": loss.item()}
-        if self.images // self.recipe.batch % smoothness.EVERY == 0:
-            uneven = smoothness.unevenness(self.generator, self.chance)
-            report["uneven"] = uneven.item()
-            loss = loss + uneven
-        loss.backward()
-        self.critic.requires_grad_(True)
-        self.optimisers[0].step()
-        self.optimisers[0].zero_grad()
-        return report
+    def _set_rate(self, rate: float) -> None:
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -153,16 +165,18 @@ class Training:
         """The pictures of the stage we are in, painted first if there are none."""
         size = self.recipe.size_at(self.images)
         if self.pictures is None or self.pictures.size != size:
+            self._recording, self._settled = None, 0
+            self.pictures = None  # room for the next
             self.pictures = self._open_pictures(size, 0)
         return self.pictures
 
     def _open_pictures(self, size: int, position: int) -> Pictures:
-        slots = min(self.recipe.slots, KEPT_BYTES // (SLOT * size * size * 3))
         for old in self.folder.path.glob("pictures-*.u8"):
             if old.name != f"pictures-{size}.u8":
                 old.unlink()
         path = self.folder.path / f"pictures-{size}.u8"
-        pictures = Pictures(path, size, slots, self.shares, self.recipe.seed)
+        recipe = self.recipe
+        pictures = Pictures(path, size, recipe.kept, self.shares, recipe.seed, self.device)
         pictures.open(position, _tell_painting)
         return pictures
 
@@ -174,8 +188,10 @@ class Training:
         self.critic.load_state_dict(checkpoint["critic"])
         self.average.load_state_dict(checkpoint["average"])
         for optimiser, kept in zip(self.optimisers, checkpoint["optimisers"], strict=True):
+            rate = optimiser.param_groups[0]["lr"]
             optimiser.load_state_dict(kept)
-        self.chance.set_state(checkpoint["chance"])
+            optimiser.param_groups[0]["lr"] = rate  # the tensor a recorded step will read
+        self.chance.set_state(checkpoint["chance"].cpu())
         self.images, self.seconds = checkpoint["images"], checkpoint["seconds"]
         self.pictures = self._open_pictures(checkpoint["size"], checkpoint["position"])
         self.pictures.credit = checkpoint["credit"]
@@ -209,32 +225,43 @@ class Training:
     def sheet(self, columns: int = 8) -> None:
         """Pictures of the averaged generator: always the same 8 z of every family, row by row."""
         spec, count = self.generator.spec, len(FAMILIES)
-        z = on_shell(4096, spec.latent, torch.Generator().manual_seed(5))
+        z = on_shell(4096, spec.latent, torch.Generator().manual_seed(5)).to(self.device)
         family = self.average.family(z)
         rows = torch.cat([torch.nonzero(family == f)[:columns, 0] for f in range(count)])
         size = self.recipe.size_at(self.images - 1)
         made = torch.cat([self.average(part, size) for part in z[rows].split(columns)])
         path = self.folder.path / "sheets" / f"{self.images:09d}.png"
-        sheet.save(sheet.to_bytes(made), columns, path)
+        sheet.save(sheet.to_bytes(made).cpu(), columns, path)
 
     def run(self, stopped: Callable[[], bool], every: int, told: Callable[[str], None]) -> None:
         """Train to the end of the recipe or until `stopped`; checkpoint each `every` seconds."""
+        stream: Any = contextlib.nullcontext()
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            torch.set_float32_matmul_precision("high")
+            stream = torch.cuda.stream(torch.cuda.Stream(self.device))
+        with stream:
+            self._run(stopped, every, told)
+
+    def _run(self, stopped: Callable[[], bool], every: int, told: Callable[[str], None]) -> None:
         moments = [m for m in snapshot_moments(self.recipe.total) if m > self.images]
-        log, kept, reports = self.folder.log(), time.monotonic(), []
+        log, kept, reports, snapshots = self.folder.log(), time.monotonic(), [], 0
         started = time.monotonic()
         while self.images < self.recipe.total and not stopped():
             begin = time.monotonic()
             reports.append(self.step())
             self.seconds += time.monotonic() - begin
             if len(reports) == 64:
-                line = summary(self, reports, time.monotonic() - started)
+                line = summary(self, torch.stack(reports).cpu(), started)
                 log.write(line + "\n")
                 told(line)
                 reports, started = [], time.monotonic()
             if moments and self.images >= moments[0]:
                 moments = [m for m in moments if m > self.images]
                 self.snapshot()
-                self.sheet()
+                if snapshots % SHEETS == 0 or not moments:
+                    self.sheet()
+                snapshots += 1
             if time.monotonic() - kept > every:
                 self.checkpoint()
                 kept = time.monotonic()
@@ -242,28 +269,27 @@ class Training:
         log.close()
 
 
-def summary(training: Training, reports: list[dict[str, float]], seconds: float) -> str:
-    """One line of the log, JSON: means of what the steps reported, and the pace."""
-    import json
-
-    means = {}
-    for key in ("critic", "generator", "gap", "slopes", "uneven"):
-        values = [report[key] for report in reports if key in report]
-        if values:
-            means[key] = round(sum(values) / len(values), 4)
+def summary(training: Training, reports: Tensor, started: float) -> str:
+    """One line of the log, JSON: means of what steps reported [steps, 5] since `started`."""
+    means = {
+        name: round(float(values.nanmean()), 4)
+        for name, values in zip(REPORTED, reports.T, strict=True)
+        if not bool(values.isnan().all())
+    }
+    pace = len(reports) * training.recipe.batch / (time.monotonic() - started)
     return json.dumps(
         {
             "images": training.images,
             "size": training.recipe.size_at(training.images - 1),
             **means,
-            "images_per_second": round(len(reports) * training.recipe.batch / seconds, 1),
+            "images_per_second": round(pace, 1),
             "training_seconds": round(training.seconds),
             "rate": training.recipe.rate_at(training.images),
         }
     )
 
 
-def _tell_painting(done: int, pieces: int) -> None:
+def _tell_painting(done: int, wanted: int) -> None:
     """Say how far the painter is."""
-    if done % 50 == 0 or done == pieces:
-        print(f"painted {done * SLOT} of {pieces * SLOT} pictures", flush=True)
+    if done % 1600 == 0 or done == wanted:
+        print(f"painted {done} of {wanted} pictures", flush=True)

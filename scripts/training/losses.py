@@ -17,12 +17,16 @@ def paired(better: Tensor, worse: Tensor) -> Tensor:
 def slope(critic: Critic, pictures: Tensor, family: Tensor) -> Tensor:
     """Mean squared gradient of the score by the picture (R1 on painted, R2 on generated ones)."""
     pictures = pictures.detach().requires_grad_(True)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(pictures.device.type, torch.bfloat16):
         score = critic(pictures, family).sum()
     (gradient,) = torch.autograd.grad(score, pictures, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def slope_weight(size: int) -> float:
-    """Weight gamma of the slopes: .5 at 64 pixels, growing with the number of pixels."""
-    return 0.5 * (size / 64) ** 2
+def slope_weight(size: int, grown: float) -> float:
+    """Weight gamma of the slopes: .5 at 64 pixels, growing with their side.
+
+    `grown` is how much of the last stage is done, 0 to 1. Over it the weight falls to a quarter:
+    fine detail is little energy, so a critic held flat does not see it.
+    """
+    return float(0.5 * size / 64 * 0.25**grown)

@@ -7,9 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-import torch
-
 from instrument import InstrumentError
+from instrument.decoder.network import choose_device
 from instrument.decoder.skip_generator import GeneratorSpec
 from painter import FAMILIES
 from training.critic import SIZES
@@ -45,7 +44,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=recipe.rate, help="learning rate")
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--fresh", type=float, default=recipe.fresh, help="painted per shown")
-    parser.add_argument("--slots", type=int, default=recipe.slots, help="× 32 pictures at hand")
+    parser.add_argument("--kept", type=int, default=recipe.kept, help="painted pictures at hand")
+    parser.add_argument("--width", type=int, default=recipe.width, help="channels of the critic")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default cpu")
     parser.add_argument(
         "--start-from",
         metavar="MODEL",
@@ -59,15 +60,15 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Train; 0 when done or asked to stop, 1 on what the person training can put right."""
     asked = arguments().parse_args(argv)
-    torch.set_num_threads(asked.threads)
-    names = ("stages", "batch", "rate", "seed", "fresh", "slots")
+    names = ("stages", "batch", "rate", "seed", "fresh", "kept", "width")
     recipe = Recipe(**{name: getattr(asked, name) for name in names})
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     try:
+        device = choose_device(asked.device, asked.threads)
         folder = StateFolder(asked.state)
-        training = Training(recipe, GeneratorSpec(families=len(FAMILIES)), folder)
+        training = Training(recipe, GeneratorSpec(families=len(FAMILIES)), folder, device)
         if asked.start_from is not None and training.images == 0:
             training.start_from(*newest_weights(asked.start_from))
     except (TrainingError, InstrumentError) as error:

@@ -17,32 +17,32 @@ from instrument.decoder.skip_generator import SkipGenerator
 from training.world import on_shell
 
 EVERY = 4  # steps from one look to the next
-WAYS = 8  # ways between families looked at each time, and as many small moves
 STEP = 0.05  # of the way, between the two pictures compared
 CLIFF = 4.0  # times the straight pace: from there on not its square counts, but itself
 MOVE = 0.05  # radians
 ALLOWED = 2.0  # times what a move usually changes
-WEIGHT = 0.25
+WEIGHT = 0.5
 SIZE = 64  # pixels at which pictures are compared
 
 
-def unevenness(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
-    """What is uneven between families and within them, 0 where nothing is."""
-    return WEIGHT * (_between(generator, chance) + _within(generator, chance))
+def unevenness(generator: SkipGenerator, ways: int, chance: torch.Generator | None) -> Tensor:
+    """What is uneven on `ways` ways between families and small moves within, 0 for nothing."""
+    return WEIGHT * (_between(generator, ways, chance) + _within(generator, ways, chance))
 
 
-def _between(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
+def _between(generator: SkipGenerator, ways: int, chance: torch.Generator | None) -> Tensor:
     """How much longer or less even than a straight line the ways between families are.
 
     The mean squared pace, in units of the straight line's, is 1 for a straight and even way and
     more for every other.
     """
-    spec = generator.spec
-    z = on_shell(WAYS, spec.latent, chance)
-    here = torch.randint(spec.families, (WAYS,), generator=chance)
-    there = (here + torch.randint(1, spec.families, (WAYS,), generator=chance)) % spec.families
-    place = (1.0 - STEP) * torch.rand(WAYS, 1, generator=chance)
-    with torch.autocast("cpu", torch.bfloat16):
+    spec, device = generator.spec, generator.family_bias.device
+    z = on_shell(ways, spec.latent, chance, device)
+    here = torch.randint(spec.families, (ways,), generator=chance, device=device)
+    further = torch.randint(1, spec.families, (ways,), generator=chance, device=device)
+    there = (here + further) % spec.families
+    place = (1.0 - STEP) * torch.rand(ways, 1, generator=chance, device=device)
+    with torch.autocast(device.type, torch.bfloat16):
         start, end = generator.map_as(z, here), generator.map_as(z, there)
         way = end - start
         before, after = start + place * way, start + (place + STEP) * way
@@ -54,16 +54,18 @@ def _between(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
     return (energy.mean() - 1.0).clamp_min(0.0)
 
 
-def _within(generator: SkipGenerator, chance: torch.Generator) -> Tensor:
+def _within(generator: SkipGenerator, ways: int, chance: torch.Generator | None) -> Tensor:
     """By how much small moves within a family exceed what they may change."""
-    z = on_shell(WAYS, generator.spec.latent, chance)
-    moved = z + MOVE * on_shell(WAYS, generator.spec.latent, chance)
+    dims, device = generator.spec.latent, generator.family_bias.device
+    z = on_shell(ways, dims, chance, device)
+    moved = z + MOVE * on_shell(ways, dims, chance, device)
     family = generator.family(z).repeat(2)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         w = generator.map_as(torch.cat((z, moved)), family)
         near, far = generator.paint(w, SIZE).float().chunk(2)
     change = _apart(near, far)
-    return (change / change.detach().median() - ALLOWED).clamp_min(0.0).mean()
+    usual = change.detach().sort().values[(ways - 1) // 2]
+    return (change / usual - ALLOWED).clamp_min(0.0).mean()
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:

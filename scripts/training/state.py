@@ -47,13 +47,13 @@ class StateFolder:
         except OSError:
             raise TrainingError(f"{path}: another training is using this folder") from None
 
-    def load(self) -> dict[str, Any] | None:
-        """The last checkpoint, or None where there is none."""
+    def load(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+        """The last checkpoint, its tensors on `device`, or None where there is none."""
         path = self.path / "checkpoint.pt"
         if not path.exists():
             return None
         try:
-            checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
+            checkpoint: dict[str, Any] = torch.load(path, device, weights_only=True)
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise TrainingError(f"{path}: cannot be read ({reason})") from error
@@ -66,7 +66,7 @@ class StateFolder:
     def snapshot(self, images: int, weights: dict[str, Tensor], about: dict[str, Any]) -> Path:
         """Keep averaged weights of this moment, with what they are in the file's metadata."""
         path = self.path / "snapshots" / f"{images:09d}.safetensors"
-        halves = {name: tensor.half().contiguous() for name, tensor in weights.items()}
+        halves = {name: tensor.half().contiguous().cpu() for name, tensor in weights.items()}
         metadata = {"images": str(images), "about": json.dumps(about)}
         write_whole(path, lambda place: save_file(halves, place, metadata))
         return path

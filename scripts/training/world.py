@@ -37,7 +37,15 @@ def family_bias(shares: Tensor, rounds: int = 120) -> Tensor:
     return bias - bias.mean()
 
 
-def on_shell(count: int, dims: int, generator: torch.Generator) -> Tensor:
-    """`count` random z [count, dims] on the shell of radius sqrt(dims)."""
-    z = torch.randn(count, dims, generator=generator)
+def on_shell(
+    count: int,
+    dims: int,
+    generator: torch.Generator | None,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """`count` random z [count, dims] on the shell of radius sqrt(dims), by `generator`'s chance.
+
+    None is the device's own chance.
+    """
+    z = torch.randn(count, dims, generator=generator, device=device)
     return z * (dims**0.5 / z.norm(dim=1, keepdim=True))
