@@ -109,7 +109,9 @@ class Modulated(nn.Module):
     def forward(self, x: Tensor, w: Tensor, grain: Tensor) -> Tensor:
         """x [n, before, h, w], w [n, mapped], grain [1, 1, h, w] → [n, after, h, w]."""
         x = self.conv(x)
-        x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + SOFTEST)
+        # x · x and not x.square(): autocast would do that, and all that follows, in float32
+        norm = torch.rsqrt((x * x).mean(dim=1, keepdim=True) + SOFTEST)
+        x = x * norm.to(x.dtype)
         scale, shift, strength = self.film(w)[:, :, None, None].chunk(3, dim=1)  # [n, after, 1, 1]
         x = torch.addcmul(shift, x, 1.0 + scale)
         return F.leaky_relu(torch.addcmul(x, strength, grain.to(x.dtype)), 0.2)
