@@ -19,25 +19,28 @@ GROUP = 4  # pictures compared with one another for variety
 
 
 class Down(nn.Module):
-    """Two convolutions, the second to half the size, beside a plain path if `skips`.
+    """Two convolutions, the second at half the size, beside a plain path if `skips`.
 
-    Halving by a stride is a third faster than pooling before; with four taps every pixel counts
-    alike, so it leaves no pattern in what the generator is told.
+    Halving by strides instead of pooling is a fifth faster, but a new critic is then twenty times
+    steeper, and at 256 pixels leaves the generator behind within a hundred steps.
     """
 
     def __init__(self, before: int, after: int, *, skips: bool) -> None:
         super().__init__()
         self.first = nn.Conv2d(before, before, 3, padding=1)
-        self.second = nn.Conv2d(before, after, 4, stride=2, padding=1)
-        self.skip = nn.Conv2d(before, after, 2, stride=2, bias=False) if skips else None
+        self.second = nn.Conv2d(before, after, 3, padding=1)
+        self.skip = nn.Conv2d(before, after, 1, bias=False) if skips else None
         if not skips:
             for parameter in self.second.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, before, h, w] → [n, after, h/2, w/2]."""
-        y = self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))
-        return y if self.skip is None else (y + self.skip(x)) * 0.5**0.5
+        y = F.avg_pool2d(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2), 2)
+        y = self.second(y)
+        if self.skip is not None:
+            y = (y + self.skip(F.avg_pool2d(x, 2))) * 0.5**0.5
+        return y
 
 
 class Critic(nn.Module):
