@@ -113,7 +113,7 @@ class Performer(Laws):
             elif cue <= until:
                 p.time = max(cue, p.time)
                 p.next_cue += 1
-                due = self.score.cues[p.next_cue - 1]
+                due = self.score.cues[(p.next_cue - 1) % len(self.score)]
                 apply(self, p, ControlEvent(due.address, due.value, p.time))
             else:
                 return
@@ -127,9 +127,9 @@ class Performer(Laws):
         return tick / CONTROL_GRID
 
     def _next_cue_time(self, p: Performance) -> float:
-        if p.score_since is None or p.next_cue >= len(self.score):
+        if p.score_since is None:
             return math.inf
-        return p.score_since + self.score.cues[p.next_cue].at
+        return p.score_since + self.score.time_of(p.next_cue)
 
     def _land(self, p: Performance, kept: Container[int] = ()) -> None:
         """Forget the glides that have arrived, but those in `kept`: they land on the grid."""

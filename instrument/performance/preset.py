@@ -74,6 +74,7 @@ class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     pad: _Pad | None = None
     binding: tuple[_Binding, ...] = ()
     cue: tuple[_Cue, ...] = ()
+    score_loop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +157,13 @@ def compose(
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
+    _check(preset, ["score_loop"], Score, tuple(cues), fields.score_loop)
     return Performer(
         bank,
         values=fields.parameters,
         bindings=(*RESERVED, *bindings),
         pad=pad,
-        score=Score(tuple(cues)),
+        score=Score(tuple(cues), fields.score_loop),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
         snapshots=snapshots,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from instrument import InstrumentError
 from instrument.event import is_address
+
+SHORTEST_LOOP = 0.1  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,31 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Cues in order of time; those of one time keep the order they were written in."""
+    """Cues in order of time; those of one time keep the order they were written in.
+
+    With a `loop` of so many seconds the score begins again, and again, until it is stopped.
+    """
 
     cues: tuple[Cue, ...] = ()
+    loop: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cues", tuple(sorted(self.cues, key=lambda cue: cue.at)))
+        last = self.cues[-1].at if self.cues else 0.0
+        if self.loop is not None and not max(last, SHORTEST_LOOP) <= self.loop < 1e6:
+            raise InstrumentError(
+                f"score loop {self.loop:g}: must be seconds, {SHORTEST_LOOP:g} or more, and not "
+                f"end before the last cue at {last:g}"
+            )
 
     def __len__(self) -> int:
         return len(self.cues)
+
+    def time_of(self, number: int) -> float:
+        """Seconds from the beginning to cue `number`, counted on through the loops; inf: never."""
+        if number < len(self.cues):
+            return self.cues[number].at
+        if self.loop is None or not self.cues:
+            return math.inf
+        lap, within = divmod(number, len(self.cues))
+        return lap * self.loop + self.cues[within].at

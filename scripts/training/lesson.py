@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from instrument.decoder.skip_generator import SkipGenerator
-from training import losses, smoothness
+from training import losses, precision, smoothness
 from training.critic import Critic
 
 REPORTED = ("critic", "gap", "slopes", "generator", "uneven")  # nan: not looked at this time
@@ -45,7 +45,7 @@ class Pupils:
         `slopes` and `evenness` say whether to look at these too, this time.
         """
         device, size = batch.z.device, batch.painted.shape[-1]
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.reduced(device):
             w = self.generator.map_as(batch.z, batch.family)
             made = self.generator.paint(w, size).float()
         critic, gap, steep = self._teach_critic(batch, made.detach(), slopes)
@@ -57,7 +57,7 @@ class Pupils:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Painted above generated, and no steeper than need be."""
         painted, family = batch.painted, batch.family
-        with torch.autocast(painted.device.type, torch.bfloat16):
+        with precision.reduced(painted.device):
             real, fake = self.critic(painted, family), self.critic(made, family)
         loss = losses.paired(real, fake)
         loss.backward()
@@ -74,7 +74,7 @@ class Pupils:
         """Generated above painted, by the critic just taught."""
         painted, family = batch.painted, batch.family
         self.critic.requires_grad_(False)
-        with torch.autocast(painted.device.type, torch.bfloat16):
+        with precision.reduced(painted.device):
             with torch.no_grad():
                 real = self.critic(painted, family)
             score = losses.paired(self.critic(made, family), real)

@@ -26,6 +26,7 @@ LAZY = 8  # steps from one measurement of the slopes to the next
 EVERY = 4  # steps from one look at the evenness to the next
 SETTLED = 24  # steps at one size before they are recorded: enough for every kind of step
 SHEETS = 4  # snapshots from one sheet to the next
+INTRODUCTION = 5000  # images a new critic is shown before a trained generator heeds it fully
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Training:
         self.optimisers = [self._optimiser(net) for net in (self.generator, self.critic)]
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed + 1)
         self.images, self.seconds = 0, 0.0
+        self.begun = 0  # images the generator had seen when the critic was new
         self.pictures: Pictures | None = None
         chance = self.chance if self.device.type == "cpu" else None
         self._pupils = Pupils(self.generator, self.critic, *self.optimisers, chance)
@@ -111,18 +113,19 @@ class Training:
     def start_from(self, weights: dict[str, Tensor], images: int) -> None:
         """Begin with the weights of a model that has seen `images` images; the critic is new."""
         for network in (self.generator, self.average):
-            known = {name: weights.get(name, kept) for name, kept in network.state_dict().items()}
-            network.load_state_dict(known)
+            kept = network.state_dict()
+            fits = {n: w for n, w in weights.items() if n in kept and w.shape == kept[n].shape}
+            network.load_state_dict(kept | fits)
         self.generator.family_bias.copy_(family_bias(self.shares))
         self.average.family_bias.copy_(family_bias(self.shares))
-        self.images = images
+        self.images = self.begun = images
 
     # -- one step -------------------------------------------------------------------------------
 
     def step(self) -> Tensor:
         """One batch for both networks; what was measured on the way, [5] as in `REPORTED`."""
         recipe, pictures = self.recipe, self._pictures()
-        self._set_rate(recipe.rate_at(self.images))
+        self._set_rates()
         z = on_shell(recipe.batch, self.generator.spec.latent, self.chance, self.device)
         family = self.generator.family(z)
         painted = pictures.draw(family, self.chance)
@@ -144,13 +147,16 @@ class Training:
             self._recording = Recording(self._pupils, batch)
         return self._recording.teach(batch, *looks)
 
-    def _set_rate(self, rate: float) -> None:
-        for optimiser in self.optimisers:
+    def _set_rates(self) -> None:
+        """The learning rates of this moment, lower for a generator whose critic is new."""
+        rate = self.recipe.rate_at(self.images)
+        known = (self.images - self.begun) / INTRODUCTION if self.begun else 1.0
+        for optimiser, share in zip(self.optimisers, (min(known, 1.0), 1.0), strict=True):
             for group in optimiser.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(rate)
+                    group["lr"].fill_(rate * share)
                 else:
-                    group["lr"] = rate
+                    group["lr"] = rate * share
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -193,6 +199,7 @@ class Training:
             optimiser.param_groups[0]["lr"] = rate  # the tensor a recorded step will read
         self.chance.set_state(checkpoint["chance"].cpu())
         self.images, self.seconds = checkpoint["images"], checkpoint["seconds"]
+        self.begun = checkpoint["begun"]
         self.pictures = self._open_pictures(checkpoint["size"], checkpoint["position"])
         self.pictures.credit = checkpoint["credit"]
 
@@ -207,6 +214,7 @@ class Training:
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "chance": self.chance.get_state(),
                 "images": self.images,
+                "begun": self.begun,
                 "seconds": self.seconds,
                 "size": pictures.size,
                 "position": pictures.position,

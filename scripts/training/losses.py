@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from training import precision
 from training.critic import Critic
 
 
@@ -17,16 +18,16 @@ def paired(better: Tensor, worse: Tensor) -> Tensor:
 def slope(critic: Critic, pictures: Tensor, family: Tensor) -> Tensor:
     """Mean squared gradient of the score by the picture (R1 on painted, R2 on generated ones)."""
     pictures = pictures.detach().requires_grad_(True)
-    with torch.autocast(pictures.device.type, torch.bfloat16):
+    with precision.reduced(pictures.device):
         score = critic(pictures, family).sum()
     (gradient,) = torch.autograd.grad(score, pictures, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
 def slope_weight(size: int, grown: float) -> float:
-    """Weight gamma of the slopes: .5 at 64 pixels, growing with their side.
+    """Weight gamma of the slopes: .5 at 64 pixels, 4 at 256.
 
     `grown` is how much of the last stage is done, 0 to 1. Over it the weight falls to a quarter:
     fine detail is little energy, so a critic held flat does not see it.
     """
-    return float(0.5 * size / 64 * 0.25**grown)
+    return float(0.5 * (size / 64) ** 1.5 * 0.25**grown)

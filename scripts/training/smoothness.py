@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from instrument.decoder.skip_generator import SkipGenerator
+from training import precision
 from training.world import on_shell
 
 EVERY = 4  # steps from one look to the next
@@ -42,13 +43,15 @@ def _between(generator: SkipGenerator, ways: int, chance: torch.Generator | None
     further = torch.randint(1, spec.families, (ways,), generator=chance, device=device)
     there = (here + further) % spec.families
     place = (1.0 - STEP) * torch.rand(ways, 1, generator=chance, device=device)
-    with torch.autocast(device.type, torch.bfloat16):
+    with precision.reduced(device):
         start, end = generator.map_as(z, here), generator.map_as(z, there)
         way = end - start
         before, after = start + place * way, start + (place + STEP) * way
+        near, far = generator.paint(torch.cat((before, after)), SIZE).float().chunk(2)
+        # After what must be learnt from: autocast keeps the weights it has once cast, and those
+        # it casts here lead nowhere.
         with torch.no_grad():
             first, last = generator.paint(torch.cat((start, end)), SIZE).float().chunk(2)
-        near, far = generator.paint(torch.cat((before, after)), SIZE).float().chunk(2)
     pace = _apart(near, far) / (STEP * _apart(first, last) + 0.01)
     energy = torch.where(pace < CLIFF, pace.square(), CLIFF * (2.0 * pace - CLIFF))
     return (energy.mean() - 1.0).clamp_min(0.0)
@@ -60,7 +63,7 @@ def _within(generator: SkipGenerator, ways: int, chance: torch.Generator | None)
     z = on_shell(ways, dims, chance, device)
     moved = z + MOVE * on_shell(ways, dims, chance, device)
     family = generator.family(z).repeat(2)
-    with torch.autocast(device.type, torch.bfloat16):
+    with precision.reduced(device):
         w = generator.map_as(torch.cat((z, moved)), family)
         near, far = generator.paint(w, SIZE).float().chunk(2)
     change = _apart(near, far)

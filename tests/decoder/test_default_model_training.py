@@ -15,7 +15,13 @@ from safetensors import safe_open
 from instrument import InstrumentError
 from instrument.decoder.models import read_manifest
 from instrument.decoder.runtime import open_decoder
-from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
+from instrument.decoder.skip_generator import (
+    SMOOTHING,
+    SMOOTHING_FINEST,
+    GeneratorSpec,
+    SkipGenerator,
+    without_stripes,
+)
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -90,6 +96,35 @@ def test_generator_is_small_and_paints_every_size():
     reduced = torch.nn.functional.avg_pool2d(full, 4)
     assert (reduced - small).abs().mean() < 0.1
     assert torch.equal(model.family(z), (z[:, :9] + model.family_bias).argmax(dim=1))
+
+
+@pytest.mark.parametrize("taps", [SMOOTHING, SMOOTHING_FINEST])
+def test_no_head_can_leave_a_pattern_of_sub_pixels(taps):
+    stripes = torch.ones(1, 3, 16, 16)
+    stripes[..., ::2] = -1
+    assert without_stripes(stripes, taps)[..., 3:-3, 3:-3].abs().max() < 1e-6
+    assert without_stripes(stripes.mT, taps)[..., 3:-3, 3:-3].abs().max() < 1e-6
+    assert torch.allclose(without_stripes(torch.full((1, 3, 8, 8), 0.3), taps), torch.tensor(0.3))
+
+
+def test_the_finest_head_keeps_more_detail():
+    waves = torch.cos(torch.arange(32) * 2 * torch.pi * 0.25).expand(1, 3, 32, 32)
+    kept = [
+        without_stripes(waves, taps)[..., 4:-4, 4:-4].abs().max()
+        for taps in (SMOOTHING, SMOOTHING_FINEST)
+    ]
+    assert kept[0] < 0.78 and kept[1] > 0.85
+
+
+def test_evenness_between_families_is_learnt_by_every_part_of_the_generator():
+    model = SkipGenerator(SMALL)
+    with torch.no_grad():
+        for head in model.heads:
+            torch.nn.init.normal_(head.weight, std=0.2)
+    smoothness.unevenness(model, 8, torch.Generator().manual_seed(0)).backward()
+    for name in ("octaves.1.first.conv.weight", "octaves.1.first.film.weight", "map_first.weight"):
+        gradient = model.get_parameter(name).grad
+        assert gradient is not None and gradient.abs().max() > 0, name
 
 
 def at_border(gap: float) -> torch.Tensor:

@@ -226,6 +226,38 @@ def test_cues_are_events_at_their_times() -> None:
         assert scored.values(ours).tobytes() == direct.values(theirs).tobytes()
 
 
+def test_a_looping_score_is_its_cues_over_and_over() -> None:
+    loop = 0.9
+    looping = performer_of(bindings=(), score=Score(SCORE.cues, loop))
+    direct = performer_of(bindings=(), score=None)
+    cues = [
+        event(0.3 + lap * loop + cue.at, cue.address, cue.value)
+        for lap in range(4)
+        for cue in SCORE.cues
+    ]
+    played = play(looping, frames(50, 3.0), [event(0.3, "/score/play")])
+    spoken = play(direct, frames(50, 3.0), cues)
+    for ours, theirs in zip(played, spoken, strict=True):
+        np.testing.assert_allclose(looping.z(ours), direct.z(theirs), atol=1e-6)
+        np.testing.assert_allclose(looping.values(ours), direct.values(theirs), atol=1e-9)
+    stopped = [event(0.3, "/score/play"), event(1.0, "/score/play", 0.0)]
+    (p,) = play(looping, [500.0], stopped)
+    assert p.score_since is None
+
+
+def test_an_hour_of_a_looping_score_passed_in_one_frame_plays_every_lap() -> None:
+    score = Score((Cue(0.0, "/performance/flick"),), 60.0)
+    looping = performer_of(bindings=(), score=score)
+    (p,) = play(looping, [3599.0], [event(0.0, "/score/play")])
+    assert p.next_cue == 60
+
+
+@pytest.mark.parametrize("loop", [0.0, -1.0, 0.5, math.inf, math.nan])
+def test_a_loop_too_short_for_its_cues_is_refused(loop: float) -> None:
+    with pytest.raises(InstrumentError, match=r"score loop .* last cue at 0\.77"):
+        Score(SCORE.cues, loop)
+
+
 def test_a_score_can_be_stopped_and_played_again() -> None:
     performer = performer_of(bindings=(), values={})
     script = [event(0.0, "/score/play"), event(0.3, "/score/play", 0.0), event(1.0, "/score/play")]

@@ -81,6 +81,14 @@ def test_a_good_preset_composes(tmp_path: Path) -> None:
     assert performer.value(p, "/display/blackout") > 0.99
 
 
+def test_a_score_that_loops_and_one_that_cannot() -> None:
+    looping = GOOD.replace('format = "preset/1"', 'format = "preset/1"\nscore_loop = 2.5')
+    assert compose(preset_from_text(looping, "p"), bank_of_four()).score.loop == 2.5
+    wrong = looping.replace("2.5", "1.0", 1)
+    with pytest.raises(InstrumentError, match=r"p:2: score loop 1: .* last cue at 1.5"):
+        compose(preset_from_text(wrong, "p"), bank_of_four())
+
+
 def test_the_smallest_preset_composes() -> None:
     text = 'format = "preset/1"\nmodel = "m"\nbank = "b"\n'
     performer = compose(preset_from_text(text, "small"), bank_of_four())
