@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from instrument.cli.console import report
-from instrument.decoder.models import ModelManifest, SkipDetails, bundled_models, find_model
+from instrument.decoder.models import (
+    HistoryDetails,
+    ModelManifest,
+    SkipDetails,
+    bundled_models,
+    find_model,
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 
@@ -46,10 +52,8 @@ def _fields(manifest: ModelManifest) -> dict[str, Any]:
         "folder": str(manifest.folder),
         "note": details.note,
     }
+    if isinstance(details, HistoryDetails):
+        fields["images"] = [snapshot.images for snapshot in details.snapshots]
     if isinstance(details, SkipDetails):
-        fields |= {
-            "images": [snapshot.images for snapshot in details.snapshots],
-            "command": details.command,
-            "seed": details.seed,
-        }
+        fields |= {"command": details.command, "seed": details.seed}
     return fields
