@@ -79,12 +79,11 @@ class StyleSettings(Settings, frozen=True, kw_only=True):
 class ProGANSettings(Settings, frozen=True, kw_only=True):
     """Progressive GAN as pytorch_GAN_zoo has it: `channels` of every scale from 4 pixels up.
 
-    `alpha` is the fade: 1 is the scale before alone, 0 (the end of the fade) the newest alone.
     `equalised`: weights and biases times sqrt(2 / fan in). `tanh`: trained with MSE or DCGAN loss.
+    The fade is no setting but a tensor, ``alpha``: it moves while training does.
     """
 
     channels: _Channels
-    alpha: _Share = 0.0
     leak: _Share = 0.2
     pixel_norm: bool = True
     equalised: bool = True
