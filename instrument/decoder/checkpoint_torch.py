@@ -16,7 +16,7 @@ from instrument.decoder.architectures import FastGANSettings, ProGANSettings, re
 from instrument.decoder.checkpoint import Checkpoint, State, shaped
 from instrument.decoder.checkpoint_rosinality import rosinality, stylegan2
 from instrument.decoder.foreign_tensors import NUMPY, Tensor, plain
-from instrument.decoder.records import Record, entries, is_dict, named
+from instrument.decoder.records import Record, entries, is_dict, named, real
 from instrument.decoder.unpickle import Globals
 
 _ZOO_CONFIG = "models.utils.config.BaseConfig"
@@ -90,12 +90,15 @@ def _progan(state: State, config: object, key: str) -> Checkpoint:
         "z_dim": inward,
         "channels": channels,
         "img_channels": shaped(state, last, None, None, 1, 1).shape[0],
-        "alpha": told.get("alpha", 0.0) if len(channels) > 1 else 0.0,
         "leak": told.get("leakyReluLeak", 0.2),
         "pixel_norm": told.get("perChannelNormalization", True),
         "equalised": told.get("equalizedlR", True),
         "tanh": told.get("lossCriterion") in ("MSE", "DCGAN"),
     }
+    alpha = real(told.get("alpha", 0.0), "config.alpha") if len(channels) > 1 else 0.0
+    if not 0 <= alpha <= 1:
+        raise InstrumentError(f"config.alpha is {alpha}; it must be 0 to 1")
+    state["alpha"] = np.array(alpha, np.float32)
     notes = () if told else ("its configuration is missing: assumed is a fully grown WGANGP",)
     if isinstance(labels := told.get("categoryVectorDim"), int) and labels > 0:
         notes = (*notes, f"the last {labels} numbers of z are labels")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -190,11 +191,14 @@ def bundled_models() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")))
 
 
-def find_model(name_or_path: str | Path) -> ModelManifest:
+def find_model(
+    name_or_path: str | Path, tell: Callable[[str], None] | None = None
+) -> ModelManifest:
     """The bundled model of that name, or the model in that folder (or of that manifest).
 
     A bare name means a bundled model first; write ``./name`` for a folder of the same name.
-    Raises InstrumentError naming what there is.
+    Somebody's checkpoint (a file, a pattern, a folder of snapshots; see `series`) is converted
+    on first use, and `tell` hears what takes so long. Raises InstrumentError naming what there is.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, str) and text in bundled_models():
@@ -202,9 +206,15 @@ def find_model(name_or_path: str | Path) -> ModelManifest:
     path = Path(name_or_path).expanduser()
     if path.name == MANIFEST and path.is_file():
         path = path.parent
+    if not (path / MANIFEST).is_file():
+        from instrument.decoder.model_cache import find_converted  # it needs this module
+
+        converted = find_converted(text, tell)
+        if converted is not None:
+            return converted
     if not path.is_dir():
         names = ", ".join(bundled_models())
-        raise InstrumentError(f"model {text!r}: no such folder; bundled models: {names}")
+        raise InstrumentError(f"model {text!r}: no such folder or file; bundled models: {names}")
     return read_manifest(path)
 
 
