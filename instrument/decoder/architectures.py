@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from instrument import InstrumentError
+from instrument.decoder.stylegan3_table import layer_plans
 
 # Endings of names in a foreign state dict that say nothing the settings do not: filters (computed
 # here), the user's transform of StyleGAN3 (a live parameter), counters of training. A converted
@@ -163,10 +164,15 @@ class StyleGAN3Settings(StyleSettings, frozen=True, kw_only=True):
             raise ValueError("num_critical must be below num_layers")
         if not self.first_cutoff < self.first_stopband <= self.resolution:
             raise ValueError("first_cutoff < first_stopband ≤ resolution must hold")
-        widest = min(self.channel_max, max(1, round(self.channel_base / 2 / self.first_cutoff)))
-        weights = self.mapping_weights
-        weights += self.num_layers * widest * (widest * self.conv_kernel**2 + self.w_dim)
-        _bound(weights, 0)
+        plans = layer_plans(self)
+        if any(plan.target.half_width <= 0 for plan in plans):
+            raise ValueError("last_stopband_rel leaves a filter no transition band")
+        if any(plan.target.channels < 1 for plan in plans):
+            raise ValueError("channel_base leaves a layer without channels")
+        _bound(
+            self.mapping_weights + sum(plan.weights for plan in plans),
+            max(plan.largest_map for plan in plans),
+        )
 
     @property
     def size(self) -> int:

@@ -58,6 +58,8 @@ class NetworkDecoder:
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`. Raises ValueError on shapes, DecodeError on NaN and infinity."""
         z, values = checked_inputs(self._spec, z, parameters)
+        if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
+            raise DecodeError(f"{self._spec.name}: z is not finite")
         pixels = np.empty((len(z), *self._spec.size, 3), np.uint8)
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)

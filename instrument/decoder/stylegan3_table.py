@@ -61,10 +61,16 @@ class LayerPlan:
         return low, total - low
 
     @property
+    def weights(self) -> int:
+        """How many numbers its convolution holds."""
+        return self.source.channels * self.target.channels * self.kernel**2
+
+    @property
     def largest_map(self) -> int:
         """How many numbers a sample's largest map holds."""
         side = self.source.size * self.up + sum(self.padding)
-        return max(self.source.channels, self.target.channels) * max(side, self.source.size) ** 2
+        into = self.source.channels * self.source.size**2
+        return max(into, self.target.channels * side**2)
 
 
 def signals(settings: StyleGAN3Settings) -> list[Signal]:
