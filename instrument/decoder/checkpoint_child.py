@@ -24,6 +24,13 @@ import msgspec
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.decoder.architectures import (
+    FastGANSettings,
+    ProGANSettings,
+    StyleGAN2Settings,
+    StyleGAN3Settings,
+    read_settings,
+)
 from instrument.decoder.checkpoint import Checkpoint, State
 from instrument.decoder.checkpoint_door import read_checkpoint
 
@@ -72,9 +79,11 @@ def _options() -> argparse.Namespace:
 
 def lock_up(size: int) -> None:
     """From here on nothing but memory, and a file of `size` bytes that is already open."""
-    # What the libraries would fetch only when they first need it.
+    # What libraries would import, or compile of our own annotations, only when they first need it.
     "".encode("cp437")
-    str(np.zeros(1))
+    for kind in (StyleGAN2Settings, StyleGAN3Settings, ProGANSettings, FastGANSettings):
+        with contextlib.suppress(InstrumentError):
+            read_settings(kind, {})
     sys.excepthook = _tell
     _leave_the_network()
     with contextlib.suppress(ImportError):  # Windows has no such limits

@@ -16,11 +16,12 @@ from instrument.decoder.checkpoint_tensorflow import (
     read_tensorflow,
 )
 from instrument.decoder.checkpoint_torch import TORCH_GLOBALS, read_torch, recognise
-from instrument.decoder.foreign_tensors import MOST_TENSORS
+from instrument.decoder.records import MOST_ENTRIES
 from instrument.decoder.torch_file import OLD_MAGIC, ZIP_MAGIC, read_stream, read_zip
 from instrument.decoder.unpickle import unpickle
 
 _LARGEST_HEADER = 8 << 20  # bytes of a safetensors header: room for 20 000 tensors
+_MADE_HERE = 1 << 24  # numbers a network may have beside those of its file: noise maps
 _SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8",
                 "I32": "<i4", "I16": "<i2", "I8": "<i1", "U8": "<u1", "BOOL": "|b1"}  # fmt: skip
 
@@ -31,6 +32,13 @@ def read_checkpoint(data: memoryview, whole_file: bool) -> Checkpoint:
     `whole_file`: compare checksums too, where the format has them; it reads every weight.
     Raises InstrumentError; the message does not name the file, which nobody here knows.
     """
+    checkpoint = _read(data, whole_file)
+    if checkpoint.parameters > len(data) + _MADE_HERE:
+        raise InstrumentError(f"its {checkpoint.parameters} numbers overlap in {len(data)} bytes")
+    return checkpoint
+
+
+def _read(data: memoryview, whole_file: bool) -> Checkpoint:
     head = bytes(data[:16])
     if head.startswith(ZIP_MAGIC):
         return read_torch(read_zip(data, TORCH_GLOBALS, whole_file))
@@ -56,8 +64,8 @@ def _read_safetensors(data: memoryview) -> State:
     except (ValueError, RecursionError) as error:
         raise InstrumentError("a safetensors header that is no JSON") from error
     numbers = data[8 + length :]
-    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
-        raise InstrumentError(f"a safetensors header of more than {MOST_TENSORS} tensors")
+    if not isinstance(header, dict) or len(header) > MOST_ENTRIES:
+        raise InstrumentError(f"a safetensors header of more than {MOST_ENTRIES} tensors")
     return {
         name: _array(name, entry, numbers)
         for name, entry in header.items()

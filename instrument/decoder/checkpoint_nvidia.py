@@ -19,13 +19,23 @@ import numpy as np
 from instrument import InstrumentError
 from instrument.decoder.architectures import StyleGAN2Settings, StyleGAN3Settings, read_settings
 from instrument.decoder.checkpoint import NVIDIA_LICENCE, Checkpoint, State, shaped, taps_of
-from instrument.decoder.foreign_tensors import MOST_TENSORS, NUMPY, Counter, Tensor, plain
-from instrument.decoder.records import Record, entries, is_dict, named, real, text, whole
+from instrument.decoder.foreign_tensors import NUMPY, Counter, Tensor, plain
+from instrument.decoder.records import (
+    Record,
+    entries,
+    is_dict,
+    named,
+    real,
+    shown,
+    text,
+    whole,
+)
 from instrument.decoder.torch_file import inner_storage, tensor_globals
 from instrument.decoder.unpickle import Globals
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _VERSION = 6
+_MOST_STEPS = 100_000  # a large generator takes 6000
 _DEEPEST = 12  # modules within modules; a generator has 4
 _STYLEGAN3 = ("num_critical", "margin_size", "output_scale", "num_layers")
 _STYLEGAN3_ARGUMENTS = (
@@ -95,7 +105,7 @@ def read_nvidia(value: object) -> Checkpoint:
     else:
         networks = entries(value, "the pickle")
         if "G_ema" not in networks:
-            keys = ", ".join(str(key)[:20] for key in list(networks)[:8])
+            keys = ", ".join(shown(key) for key in list(networks)[:8])
             raise InstrumentError(f"holds no G_ema (it holds {keys or 'nothing'})")
         generator = module_of(networks["G_ema"], "G_ema")
     state = state_of(generator)
@@ -113,21 +123,22 @@ def read_nvidia(value: object) -> Checkpoint:
 def state_of(module: Module) -> State:
     """All tensors below `module` by their dotted names, as torch's state_dict would say them."""
     state: State = {}
-    ahead: list[tuple[str, int, Module]] = [("", 0, module)]
-    seen = 0
+    ahead: list[tuple[str, int, object]] = [("", 0, module)]
+    steps = 0  # by every path: parts that are shared could be walked without end
     while ahead:
-        prefix, depth, here = ahead.pop()
-        seen += 1
-        if seen > MOST_TENSORS or depth > _DEEPEST:
-            raise InstrumentError("modules nested too deep")
-        for group in ("_parameters", "_buffers"):
-            for name, tensor in named(here.state.get(group, {}), group).items():
-                if isinstance(tensor, Tensor):
-                    state[f"{prefix}{name}"] = tensor.array()
-                elif tensor is not None:
-                    raise InstrumentError(f"{prefix}{name} is no tensor")
-        for name, child in here.children.items():
-            ahead.append((f"{prefix}{name}.", depth + 1, module_of(child, f"{prefix}{name}")))
+        prefix, depth, record = ahead.pop()
+        here = record if isinstance(record, Module) else module_of(record, prefix[:-1])
+        groups = [named(here.state.get(group, {}), group) for group in ("_parameters", "_buffers")]
+        children = here.children
+        steps += len(here.state) + sum(map(len, groups)) + len(children)
+        if steps > _MOST_STEPS or depth > _DEEPEST:
+            raise InstrumentError("its modules are too many or nested too deep")
+        for name, tensor in (item for group in groups for item in group.items()):
+            if isinstance(tensor, Tensor):
+                state[f"{prefix}{name}"] = tensor.array()
+            elif tensor is not None:
+                raise InstrumentError(f"{prefix}{name} is no tensor")
+        ahead += [(f"{prefix}{name}.", depth + 1, child) for name, child in children.items()]
     return state
 
 
@@ -140,7 +151,7 @@ def _mapping(generator: Module) -> dict[str, object]:
         raise InstrumentError(f"its mapping has {strange[0][:40]!r}, which StyleGAN's has not")
     first = mapping.child("fc0")
     if first.get("activation") != "lrelu":
-        raise InstrumentError(f"its mapping uses {str(first.get('activation'))[:20]!r}, not lrelu")
+        raise InstrumentError(f"its mapping uses {shown(first.get('activation'))}, not lrelu")
     return {
         "z_dim": generator.get("z_dim"),
         "w_dim": generator.get("w_dim"),
@@ -159,8 +170,8 @@ def _stylegan2(generator: Module, state: State) -> Checkpoint:
     layers += [block.child("conv0") for block in blocks[1:]]
     for layer in layers:
         if layer.get("activation") != "lrelu":
-            raise InstrumentError(f"a layer uses {str(layer.get('activation'))[:20]!r}, not lrelu")
-    clamps = {str(layer.get("conv_clamp")) for layer in layers}
+            raise InstrumentError(f"a layer uses {shown(layer.get('activation'))}, not lrelu")
+    clamps = {shown(layer.get("conv_clamp")) for layer in layers}
     if len(clamps) > 1:
         raise InstrumentError(f"layers clamp at {' and '.join(sorted(clamps))}; one was expected")
     kernel = shaped(state, "synthesis.b4.resample_filter", None, None)

@@ -22,8 +22,8 @@ from instrument.decoder.checkpoint import (
     shaped,
     taps_of,
 )
-from instrument.decoder.foreign_tensors import MOST_TENSORS, NUMPY, array, plain
-from instrument.decoder.records import Record, named, real, sequence, text
+from instrument.decoder.foreign_tensors import NUMPY, array, plain
+from instrument.decoder.records import Record, named, real, sequence, shown, text
 from instrument.decoder.unpickle import Globals
 
 NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network", "network.Network")
@@ -143,18 +143,17 @@ def _fields(value: object, name: str) -> dict[str, object]:
 def _variables(fields: dict[str, object]) -> State:
     """The variables of one network by their local names."""
     variables: State = {}
-    for pair in sequence(fields.get("variables", []), "variables"):
-        name, content = [*sequence(pair, "a variable"), None, None][:2]
+    pairs = sequence(fields.get("variables", []), "variables")
+    for pair in pairs:
+        name, content = [*sequence(pair, "a variable", 2), None, None][:2]
         variables[text(name, "a variable's name")] = array(content)
-        if len(variables) > MOST_TENSORS:
-            raise InstrumentError(f"more than {MOST_TENSORS} tensors")
     return variables
 
 
 def _stylegan2(own: State, mapping: State, synthesis: State, said: dict[str, object]) -> Checkpoint:
     for key, allowed in _EXPECTED.items():
         if key in said and said[key] not in allowed:
-            raise InstrumentError(f"its {key} is {str(said[key])[:20]!r}, which StyleGAN2 has not")
+            raise InstrumentError(f"its {key} is {shown(said[key])}, which StyleGAN2 has not")
     if any(name.startswith("LabelConcat") for name in mapping):
         raise InstrumentError("a conditional StyleGAN2 of TensorFlow before ada, not supported")
     sides = [side for side in _SIDES if f"{side}x{side}/Conv{'1' * (side > 4)}/weight" in synthesis]
@@ -213,12 +212,17 @@ def _of_axes(name: str, content: Array, axes: int) -> Array:
 
 
 def _named_by_size(synthesis: State, largest: int) -> tuple[State, bool]:
-    """Names ``ToRGB_lod2`` (a quarter of the `largest` size) as ``64x64/ToRGB``, and whether."""
+    """``ToRGB_lod0`` named as ``1024x1024/ToRGB``, those of smaller sizes left out; and whether.
+
+    The network they belong to paints at its end alone; the others are leftovers of growing.
+    """
     renamed: State = {}
     for name, content in synthesis.items():
-        match = re.fullmatch(r"ToRGB_lod(\d{1,2})/(.*)", name)
-        side = largest >> int(match[1]) if match else 0
-        renamed[f"{side}x{side}/ToRGB/{match[2]}" if match else name] = content
+        lod, _, variable = name.removeprefix("ToRGB_lod").partition("/")
+        if not name.startswith("ToRGB_lod"):
+            renamed[name] = content
+        elif lod == "0":
+            renamed[f"{largest}x{largest}/ToRGB/{variable}"] = content
     return renamed, any(name.startswith("ToRGB_lod") for name in synthesis)
 
 

@@ -16,7 +16,7 @@ from instrument.decoder.architectures import FastGANSettings, ProGANSettings, re
 from instrument.decoder.checkpoint import Checkpoint, State, shaped
 from instrument.decoder.checkpoint_rosinality import rosinality, stylegan2
 from instrument.decoder.foreign_tensors import NUMPY, Tensor, plain
-from instrument.decoder.records import Record, entries, is_dict, named, real
+from instrument.decoder.records import Record, entries, is_dict, named, real, shown
 from instrument.decoder.unpickle import Globals
 
 _ZOO_CONFIG = "models.utils.config.BaseConfig"
@@ -41,7 +41,7 @@ def read_torch(value: object) -> Checkpoint:
     for one in (averaged, raw, found.get("state_dict"), found):
         if is_dict(one) and _has_tensors(one):
             return recognise(state_dict(one), found)
-    keys = ", ".join(str(key)[:20] for key in list(found)[:8])
+    keys = ", ".join(shown(key) for key in list(found)[:8])
     raise InstrumentError(f"no generator that is known here (it holds {keys or 'nothing'})")
 
 

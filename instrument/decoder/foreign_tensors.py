@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument import InstrumentError
-from instrument.decoder.records import Global, Record, sequence, text, whole
+from instrument.decoder.records import MOST_ENTRIES, Global, Record, sequence, shown, text, whole
 
-MOST_TENSORS = 20_000
 _MOST_DIMENSIONS = 8
 _BFLOAT16 = "bfloat16"
 
@@ -98,12 +97,12 @@ class Counter:
     def rebuild(self, arguments: tuple[object, ...]) -> Tensor:
         """``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)``."""
         self.count += 1
-        if self.count > MOST_TENSORS:
-            raise InstrumentError(f"more than {MOST_TENSORS} tensors")
+        if self.count > MOST_ENTRIES:
+            raise InstrumentError(f"more than {MOST_ENTRIES} tensors")
         if len(arguments) < 4 or not isinstance(arguments[0], Storage):
             raise InstrumentError("a tensor is rebuilt from no storage")
-        shape = tuple(whole(n, "a tensor's size") for n in sequence(arguments[2], "a size"))
-        strides = tuple(whole(n, "a tensor's stride") for n in sequence(arguments[3], "a stride"))
+        shape = _sizes(arguments[2], "a tensor's shape")
+        strides = _sizes(arguments[3], "a tensor's strides")
         tensor = Tensor(arguments[0], whole(arguments[1], "a tensor's offset"), shape, strides)
         _check_place(tensor)
         return tensor
@@ -116,12 +115,19 @@ def rebuild_parameter(arguments: tuple[object, ...]) -> Tensor:
     return arguments[0]
 
 
+def _sizes(value: object, what: str) -> tuple[int, ...]:
+    sizes = tuple(whole(n, what) for n in sequence(value, what, _MOST_DIMENSIONS))
+    if min(sizes, default=0) < 0:
+        raise InstrumentError(f"{what} are negative")
+    return sizes
+
+
 def _check_place(tensor: Tensor) -> None:
     shape, strides = tensor.shape, tensor.strides
-    if len(shape) != len(strides) or len(shape) > _MOST_DIMENSIONS:
+    if len(shape) != len(strides):
         raise InstrumentError(f"a tensor of {len(shape)} sizes and {len(strides)} strides")
-    if min((tensor.offset, *shape, *strides)) < 0:
-        raise InstrumentError("a tensor with a negative size, stride or offset")
+    if tensor.offset < 0:
+        raise InstrumentError("a tensor with a negative offset")
     last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if tensor.size and (last >= tensor.storage.count or tensor.size > tensor.storage.count):
         raise InstrumentError(
@@ -155,32 +161,37 @@ NUMPY = {
 def plain(value: object) -> object:
     """A numpy number as Python's own; anything else as it is."""
     if isinstance(value, Record) and value.name.endswith(".multiarray.scalar"):
-        return _number(value)
-    return value
-
-
-def _number(record: Record) -> float | int | bool:
-    """``numpy.core.multiarray.scalar(dtype, bytes)``."""
-    if len(record.arguments) != 2:
-        raise InstrumentError("a numpy number without its bytes")
-    kind, data = record.arguments
-    value: float | int | bool = _from_bytes((), _kind(kind), data, False).item()
+        number: float | int | bool = array(value).item()
+        return number
     return value
 
 
 def array(record: object) -> NDArray[np.generic]:
-    """``numpy.core.multiarray._reconstruct(…)`` with its state: a view of the file."""
-    state = record.state if isinstance(record, Record) else None
+    """A numpy array, or a number as one without axes: a view of the file.
+
+    The one is ``numpy.core.multiarray._reconstruct(…)`` with a state, the other
+    ``numpy.core.multiarray.scalar(dtype, bytes)``.
+    """
+    if not isinstance(record, Record) or not record.name.startswith(
+        ("numpy.core.", "numpy._core.")
+    ):
+        raise InstrumentError("no numpy array where one is expected")
+    if record.name.endswith(".scalar"):
+        if len(record.arguments) != 2:
+            raise InstrumentError("a numpy number without its bytes")
+        return _from_bytes((), _kind(record.arguments[0]), record.arguments[1], False)
+    state = record.state
     if not isinstance(state, tuple) or len(state) != 5:
         raise InstrumentError("a numpy array without content")
-    shape = tuple(whole(n, "an array's size") for n in sequence(state[1], "an array's shape"))
-    return _from_bytes(shape, _kind(state[2]), state[4], state[3] is True)
+    return _from_bytes(
+        _sizes(state[1], "an array's shape"), _kind(state[2]), state[4], state[3] is True
+    )
 
 
 def _from_bytes(
     shape: tuple[int, ...], kind: np.dtype[np.generic], data: object, fortran: bool
 ) -> NDArray[np.generic]:
-    if not isinstance(data, memoryview) or min(shape, default=0) < 0 or len(shape) > 8:
+    if not isinstance(data, memoryview):
         raise InstrumentError("a numpy array without its bytes")
     if math.prod(shape) * kind.itemsize != len(data):
         raise InstrumentError(f"a numpy array of shape {list(shape)} with {len(data)} bytes")
@@ -194,7 +205,7 @@ def _kind(value: object) -> np.dtype[np.generic]:
     name = value.arguments[0]
     if not isinstance(name, str) or name not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "b1",
                                                  "u1", "u2", "u4", "u8"):  # fmt: skip
-        raise InstrumentError(f"a numpy array of {str(name)[:20]!r}, which no checkpoint needs")
+        raise InstrumentError(f"a numpy array of {shown(name)}, which no checkpoint needs")
     order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "|"
     if not isinstance(order, str) or order not in ("<", ">", "|", "="):
         raise InstrumentError("a numpy array of unknown byte order")

@@ -36,6 +36,7 @@ class LongText:
     size: int
 
 
+MOST_ENTRIES = 20_000  # of a dict, and of tensors and modules in a file
 # The dicts among the records: their items are their content.
 DICTS = ("collections.OrderedDict", "dnnlib.util.EasyDict")
 
@@ -44,14 +45,16 @@ def entries(value: object, what: str) -> dict[object, object]:
     """The content of a dict, of an ordered one, of an EasyDict. Raises InstrumentError."""
     if isinstance(value, dict):
         return value
-    if isinstance(value, Record) and value.name in DICTS and not any(value.arguments):
+    if isinstance(value, Record) and value.name in DICTS and not value.arguments:
         return value.items
     raise InstrumentError(f"{what} is no dict")
 
 
 def named(value: object, what: str) -> dict[str, object]:
-    """The content of a dict whose keys are all text. Raises InstrumentError."""
+    """The content of a dict whose keys are all text, and not too many. Raises InstrumentError."""
     found = entries(value, what)
+    if len(found) > MOST_ENTRIES:
+        raise InstrumentError(f"{what} has more than {MOST_ENTRIES} entries")
     if not all(isinstance(key, str) for key in found):
         raise InstrumentError(f"{what} has keys that are no text")
     return {str(key): one for key, one in found.items()}
@@ -60,6 +63,13 @@ def named(value: object, what: str) -> dict[str, object]:
 def is_dict(value: object) -> bool:
     """Whether `entries` would answer."""
     return isinstance(value, dict) or (isinstance(value, Record) and value.name in DICTS)
+
+
+def shown(value: object) -> str:
+    """A value in words. Of a container only the kind: printing a foreign one may never end."""
+    if isinstance(value, str | int | float | None):
+        return repr(value)[:40]
+    return f"a {type(value).__name__}"
 
 
 def whole(value: object, what: str) -> int:
@@ -83,8 +93,8 @@ def text(value: object, what: str) -> str:
     return value
 
 
-def sequence(value: object, what: str) -> list[object]:
-    """A list or a tuple, as a list. Raises InstrumentError."""
-    if not isinstance(value, list | tuple):
-        raise InstrumentError(f"{what} is no list")
+def sequence(value: object, what: str, most: int = MOST_ENTRIES) -> list[object]:
+    """A list or a tuple of at most `most`, as a list. Raises InstrumentError."""
+    if not isinstance(value, list | tuple) or len(value) > most:
+        raise InstrumentError(f"{what} is no list of at most {most}")
     return list(value)

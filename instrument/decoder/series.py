@@ -118,4 +118,5 @@ def _ordered(name: str, text: str, pattern: _Pattern, files: list[Path]) -> Seri
         raise InstrumentError(f"{text}: {len(numbered)} snapshots, at most {_MOST_FILES}")
     if len({at for at, _ in numbered}) < len(numbered):
         raise InstrumentError(f"{text}: two snapshots have the same number")
-    return Series(name, text, tuple((file, at) for at, file in numbered), tuple(notes))
+    source = Path(text).name or name
+    return Series(name, source, tuple((file, at) for at, file in numbered), tuple(notes))

@@ -16,14 +16,13 @@ from functools import partial
 
 from instrument import InstrumentError
 from instrument.decoder.foreign_tensors import (
-    MOST_TENSORS,
     STORAGES,
     Counter,
     Storage,
     rebuild_parameter,
     storage_of,
 )
-from instrument.decoder.records import sequence, text
+from instrument.decoder.records import MOST_ENTRIES, sequence, text
 from instrument.decoder.unpickle import Globals, unpickle
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -86,7 +85,7 @@ class _Archive:
                 entries = archive.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise InstrumentError(f"not a whole zip archive ({error})") from error
-        if len(entries) > MOST_TENSORS + 100:
+        if len(entries) > MOST_ENTRIES + 100:
             raise InstrumentError(f"a zip archive of {len(entries)} entries")
         for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:

@@ -21,7 +21,7 @@ from functools import partial
 from instrument import InstrumentError
 from instrument.decoder.records import Global, LongText, Record
 
-MOST_OPCODES = 1_000_000  # NVIDIA's largest pickles have a twentieth of it
+MOST_OPCODES = 500_000  # a StyleGAN3 takes 8000, and a file holds three networks
 _MOST_ON_STACK = 100_000
 _DEEPEST_MARKS = 1_000
 _LONGEST_INTEGER = 16  # bytes; the largest in a checkpoint is torch's magic number, 10
@@ -190,8 +190,9 @@ class _Machine:
         if len(flat) % 2:
             raise self._damaged("has a key without a value")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            # Of foreign containers no hash is asked: a deep one would overrun the C stack.
-            if not isinstance(key, str | int | float | None):
+            # Of foreign containers no hash is asked: a deep one would overrun the C stack. And
+            # longer integers are easily made to share one, which makes a dict endlessly slow.
+            if not isinstance(key, str | int | float | None) or _is_long(key):
                 raise self._damaged("has a dict key that is no text and no number")
             target[key] = value
 
@@ -244,6 +245,10 @@ class _Machine:
         if self._persistent is None or not isinstance(arguments, tuple):
             raise self._damaged("has a persistent id where none belongs")
         self._stack.append(self._persistent(arguments))
+
+
+def _is_long(key: object) -> bool:
+    return isinstance(key, int) and key.bit_length() > 63
 
 
 _STOP = ord(".")
