@@ -81,6 +81,7 @@ def lock_up(size: int) -> None:
     """From here on nothing but memory, and a file of `size` bytes that is already open."""
     # What libraries would import, or compile of our own annotations, only when they first need it.
     "".encode("cp437")
+    np.random.default_rng(0).standard_normal((2, 2), np.float32).mean(axis=0)
     for kind in (StyleGAN2Settings, StyleGAN3Settings, ProGANSettings, FastGANSettings):
         with contextlib.suppress(InstrumentError):
             read_settings(kind, {})

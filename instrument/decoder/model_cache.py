@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import sys
@@ -10,9 +12,10 @@ from pathlib import Path
 
 from instrument import InstrumentError
 from instrument.decoder.conversion import Tell, convert, series_fingerprint, silent
-from instrument.decoder.models import ModelManifest, read_manifest
+from instrument.decoder.models import HistoryDetails, ModelManifest, read_manifest
 from instrument.decoder.series import Series, find_series
 
+_LONGEST_HEADER = 8 << 20  # bytes
 _VERSION = 1  # of the conversion: another number, and everything is converted anew
 
 
@@ -39,9 +42,26 @@ def cached(series: Series, tell: Tell = silent) -> ModelManifest:
     """The model of `series`, converted now unless it was before. Raises InstrumentError."""
     folder = cache_folder() / f"{series_fingerprint(series)[:32]}-{_VERSION}"
     if folder.is_dir():
-        try:
-            return read_manifest(folder)
-        except InstrumentError:
-            shutil.rmtree(folder, ignore_errors=True)  # half deleted by some cleaner: make it anew
+        with contextlib.suppress(InstrumentError, OSError, ValueError):
+            model = read_manifest(folder)
+            _must_be_whole(model)
+            return model
+        shutil.rmtree(folder, ignore_errors=True)  # half swept away by some cleaner: make it anew
     tell(f"converting {series.source}, once")
     return convert(series, folder, tell=tell)
+
+
+def _must_be_whole(model: ModelManifest) -> None:
+    """Raises OSError or ValueError where weights are missing or cut off.
+
+    Only lengths are compared, because this happens before every show; the decoder compares
+    checksums when it opens the model.
+    """
+    assert isinstance(model.details, HistoryDetails)
+    for snapshot in model.details.snapshots:
+        with (model.folder / snapshot.file).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LONGEST_HEADER)))
+            size = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+            if os.fstat(file.fileno()).st_size != size:
+                raise ValueError(f"{file.name} is cut off")
