@@ -191,6 +191,10 @@ class FastGANSettings(Settings, frozen=True, kw_only=True):
     ngf: Annotated[int, msgspec.Meta(ge=4, le=512)]
     resolution: Literal[256, 512, 1024]
 
+    def __post_init__(self) -> None:
+        # The first block holds 512 numbers for each of z, and all further ones about 4300 · ngf².
+        _bound(512 * self.z_dim * self.ngf + 4300 * self.ngf**2, self.ngf * 512 * 512)
+
     @property
     def size(self) -> int:
         """See `Settings`."""
