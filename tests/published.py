@@ -76,12 +76,12 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def write_model(
-    folder: Path, settings: Settings, snapshots: Sequence[dict[str, Tensor]], **keys: Any
+    folder: Path, settings: Settings, history: Sequence[dict[str, Tensor]], **keys: Any
 ) -> ModelManifest:
     """Lay down a model folder and read its manifest; `keys` replace those of the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, tensors in enumerate(snapshots):
+    for number, tensors in enumerate(history):
         content = save(tensors)
         (folder / f"{number}.safetensors").write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from instrument import InstrumentError
 from instrument.decoder.architectures import (
     FastGANSettings,
     ProGANSettings,
@@ -68,16 +69,22 @@ def random_tensors(settings: Settings, seed: int) -> dict[str, Tensor]:
         if ".fc" in name:
             tensor.div_(rate)
         if isinstance(settings, FastGANSettings) and len(shape) == 4:
-            tensor.div_(math.sqrt(math.prod(shape[1:])))  # the others do this as they run
+            # The others do this as they run; and every gate of FastGAN halves what comes in.
+            tensor.mul_(2 / math.sqrt(math.prod(shape[1:])))
     return tensors
 
 
 def open_model(
     manifest: ModelManifest, device: str, threads: int, precision: Precision = "full"
 ) -> NetworkDecoder:
-    """The converted model of `manifest`. Raises InstrumentError on device or files."""
+    """The converted model of `manifest`. Raises InstrumentError on device, files or size."""
     details = manifest.details
     assert isinstance(details, GeneratorDetails)
+    size = details.settings.size
+    if manifest.size != (size, size):
+        raise InstrumentError(
+            f"{manifest.folder}: the network paints {size}x{size} pixels and no other size"
+        )
     layout = Layout(tensor_shapes(details.settings))
 
     def make(on: torch.device, dtype: torch.dtype) -> Playable:

@@ -101,7 +101,9 @@ class FilteredLayer(nn.Module):
             return self._rectified(x)
         # A processor's caches and its memory have no room for all channels at the high rate:
         # a few at a time take a third to two thirds of the time, and come out the same.
-        return torch.cat([self._rectified(part) for part in x.split(_CHANNELS, dim=1)], dim=1)
+        return torch.cat(
+            [self._rectified(part) for part in torch.split(x, _CHANNELS, dim=1)], dim=1
+        )
 
     def _rectified(self, x: Tensor) -> Tensor:
         """A leaky ReLU at the high rate: [n, c, h, w] → [n, c, target.size, target.size]."""
