@@ -60,9 +60,17 @@ def convert_command(
     series = find_series(checkpoint)
     if series is None:
         raise InstrumentError(f"{checkpoint}: no such file, and no folder with checkpoints")
-    manifest = convert(series, out, name=name, label=label, tell=say)
+    manifest = convert(series, out, name=name, label=label, tell=say, check=_open_once)
     text = f"{out}  ({manifest.architecture}, {manifest.latent}, {manifest.details.note})"
     report(_fields(manifest), as_json, text)
+
+
+def _open_once(manifest: ModelManifest) -> None:
+    """See that the network takes the weights: better now than on stage. Raises InstrumentError."""
+    from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
+
+    say("opening it once")
+    open_decoder(manifest, "cpu")
 
 
 def _is_model(name: str) -> bool:

@@ -134,13 +134,18 @@ def fingerprint(path: Path) -> str:
         raise InstrumentError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def unchecked(_: ModelManifest) -> None:
+    """Finds nothing wrong."""
+
+
 def convert(
-    series: Series, folder: Path, *, name: str = "", label: int = 0, tell: Tell = silent
-) -> ModelManifest:
+    series: Series, folder: Path, *, name: str = "", label: int = 0, tell: Tell = silent,
+    check: Callable[[ModelManifest], None] = unchecked,
+) -> ModelManifest:  # fmt: skip
     """Write the checkpoints of one run as the model `folder`, which must not exist yet.
 
-    `label` is the class a conditional model shows. Raises InstrumentError and then leaves
-    nothing behind.
+    `label` is the class a conditional model shows; `check` may refuse what was made. Raises
+    InstrumentError and then leaves nothing behind.
     """
     if folder.exists():
         raise InstrumentError(f"{folder}: is already there")
@@ -151,7 +156,7 @@ def convert(
         raise InstrumentError(f"{folder}: cannot be written ({error.strerror})") from error
     try:
         _write_model(series, beside, name or series.name, label, tell)
-        read_manifest(beside)
+        check(read_manifest(beside))
         beside.chmod(0o755)
         beside.rename(folder)
     except OSError as error:
@@ -159,9 +164,7 @@ def convert(
             raise InstrumentError(f"{folder}: cannot be written ({error.strerror})") from error
         # Another process converted the same meanwhile; its folder is as good as ours.
     except InstrumentError as error:
-        raise InstrumentError(
-            str(error).replace(f"{beside / MANIFEST}: ", f"{folder}: ")
-        ) from error
+        raise InstrumentError(str(error).replace(str(beside), str(folder))) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return read_manifest(folder)

@@ -22,7 +22,7 @@ from instrument.timebase import WallClock
 
 SNAPSHOT, TRUNCATION = "/model/snapshot", "/model/truncation"
 _TRIALS = 4  # pictures decoded to see which precision is faster here
-_PATIENCE = 2.0  # s after which a large model is tried no further
+_PATIENCE = 2.0  # s of trying, after which a large model is taken as it is
 _KEPT = 3  # snapshots unpacked at once: the two that are blended, and where we came from
 
 
@@ -134,6 +134,8 @@ def open_history(
             seconds = _seconds(decoder) if len(wishes) > 1 else 0.0
             if best is None or seconds < best[0]:
                 best = seconds, decoder
+            if seconds > _PATIENCE:
+                break  # nobody performs with it, and to wait for another trial would be long
         assert best is not None
         return best[1]
 

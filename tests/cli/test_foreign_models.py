@@ -68,6 +68,16 @@ def test_what_cannot_be_converted_is_one_line(run, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_weights_that_do_not_fit_each_other_are_found_when_converting(run, tmp_path):
+    state = official.stylegan2_state()
+    state["synthesis.b8.conv0.affine.bias"] = np.ones(9, np.float32)
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(official.nvidia(state, official.stylegan2_attributes(state, conv_clamp=None)))
+    ran = run("models", "convert", path, "-o", tmp_path / "model")
+    assert ran.code == 1 and "b8.conv0.affine.bias is [9]" in ran.error
+    assert str(tmp_path / "model") in ran.error and not (tmp_path / "model").exists()
+
+
 def test_a_checkpoint_is_played_in_one_step(run, tmp_path, cache):
     path = write(tmp_path / "cats.pkl", z_dim=512)
     words = (
@@ -84,7 +94,7 @@ def test_a_checkpoint_is_played_in_one_step(run, tmp_path, cache):
     ran = run(*words)
     assert ran.code == 0, ran.err
     assert "converting cats.pkl, once" in ran.err
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(cache.glob("*/manifest.json"))) == 1
     assert "converting" not in run(*words).err
 
 

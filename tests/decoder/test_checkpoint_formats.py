@@ -65,6 +65,13 @@ def test_a_small_network_comes_back(protocol):
     assert "NVIDIA" in found.licence and "not for commercial use" in found.licence
 
 
+def test_files_of_older_numpy_are_read():
+    """Before numpy 2 its modules had no underscore; all published files have those names."""
+    state, data = small(protocol=3)
+    assert b"cnumpy._core.multiarray\n" in data
+    must_equal(read(data.replace(b"cnumpy._core.", b"cnumpy.core.")).weights(), state)
+
+
 def test_the_network_takes_exactly_these_tensors():
     _, data = small()
     found = read(data)

@@ -117,6 +117,17 @@ def test_a_folder_that_is_there_is_never_touched(tmp_path, checkpoint):
         convert(find_series(str(path)), tmp_path / "file" / "model")
 
 
+def test_a_check_that_fails_leaves_nothing(tmp_path, checkpoint):
+    path, _ = checkpoint
+
+    def check(model):
+        raise InstrumentError(f"{model.folder}: not good enough")
+
+    with pytest.raises(InstrumentError, match=f"^{tmp_path}/model: not good enough$"):
+        convert(find_series(str(path)), tmp_path / "model", check=check)
+    assert os.listdir(tmp_path) == ["cats.pkl"]
+
+
 def run_of(tmp_path, states):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -217,7 +228,7 @@ def test_two_processes_at_once_do_no_harm(checkpoint, cache):
     said = {process.communicate()[0] for process in running}
     assert all(process.returncode == 0 for process in running)
     assert said == {f"{find_model(path).sha256}\n".encode()}
-    assert len(os.listdir(cache)) == 1
+    assert sorted(os.listdir(cache))[1:] == ["known"]
 
 
 def test_whoever_comes_second_takes_what_the_first_made(tmp_path, checkpoint, monkeypatch):
@@ -234,6 +245,30 @@ def test_whoever_comes_second_takes_what_the_first_made(tmp_path, checkpoint, mo
     monkeypatch.setattr(conversion, "_write_model", meanwhile)
     assert convert(series, tmp_path / "model", name="the second").name == "the first"
     assert sorted(os.listdir(tmp_path)) == ["cats.pkl", "model"]
+
+
+def test_files_that_did_not_change_are_not_read_again(checkpoint, monkeypatch):
+    path, _ = checkpoint
+    first = find_model(path)
+    monkeypatch.setattr(model_cache, "series_fingerprint", lambda _: pytest.fail("was read again"))
+    assert find_model(path) == first
+    monkeypatch.undo()
+    os.utime(path, (1, 1))
+    asked = []
+    monkeypatch.setattr(
+        model_cache, "series_fingerprint", lambda series: asked.append(series) or "0" * 64
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent / "cache"))
+    assert find_model(path).folder.name.startswith("0" * 32) and len(asked) == 1
+
+
+def test_a_note_that_makes_no_sense_is_not_believed(checkpoint, cache):
+    path, _ = checkpoint
+    first = find_model(path)
+    (note,) = (cache / "known").iterdir()
+    for content in (b"../../elsewhere", b"", b"\xff" * 32):
+        note.write_bytes(content)
+        assert find_model(path) == first
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
