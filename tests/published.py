@@ -30,6 +30,9 @@ from instrument.decoder.fastgan import resolve_spectral_norm
 from instrument.decoder.generators import Generator, build, random_tensors
 from instrument.decoder.models import ModelManifest, read_manifest
 
+# Two threads that wait for each other by spinning take twenty times as long on a busy machine.
+torch.set_num_threads(1)
+
 PARITY = Path(__file__).resolve().parents[2] / "shared" / "parity"
 STYLE = {"z_dim": 16, "w_dim": 12, "mapping_layers": 2}
 SMALL: dict[str, Settings] = {

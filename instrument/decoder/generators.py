@@ -127,13 +127,13 @@ class _StylePainter:
             self._label[0, details.label] = 1.0
 
     def __call__(self, z: Tensor, psi: Tensor | None) -> Tensor:
-        psi = torch.ones(len(z), device=z.device) if psi is None else psi
+        left = 1.0 if psi is None else psi
         if self._from_w:
             w = z if z.dim() == 3 else z[:, None].expand(-1, self._network.settings.num_ws, -1)
-            w = self._network.mapping.truncated(w, psi, self._cutoff)
+            w = self._network.mapping.truncated(w, left, self._cutoff)
         else:
             label = None if self._label is None else self._label.expand(len(z), -1)
-            w = self._network.map(z, label, psi, self._cutoff)
+            w = self._network.map(z, label, left, self._cutoff)
         return shown(self._network.synthesise(w))
 
 

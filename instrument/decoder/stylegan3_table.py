@@ -61,6 +61,11 @@ class LayerPlan:
         return low, total - low
 
     @property
+    def high_size(self) -> int:
+        """Side of the map at the high rate, before it is filtered."""
+        return (self.source.size + self.kernel - 1) * self.up + sum(self.padding)
+
+    @property
     def weights(self) -> int:
         """How many numbers its convolution holds."""
         return self.source.channels * self.target.channels * self.kernel**2
@@ -68,9 +73,8 @@ class LayerPlan:
     @property
     def largest_map(self) -> int:
         """How many numbers a sample's largest map holds."""
-        side = self.source.size * self.up + sum(self.padding)
         into = self.source.channels * self.source.size**2
-        return max(into, self.target.channels * side**2)
+        return max(into, self.target.channels * self.high_size**2)
 
 
 def signals(settings: StyleGAN3Settings) -> list[Signal]:
