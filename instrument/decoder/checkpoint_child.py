@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import json
 import mmap
@@ -50,6 +51,7 @@ _FORBIDDEN = (
 def main() -> int:
     """Read, answer, leave; 1 when there was no checkpoint to be had."""
     options = _options()
+    gc.disable()  # it would walk a foreign graph again and again, and nothing is ever given back
     try:
         with options.source.open("rb") as source:
             size = os.fstat(source.fileno()).st_size

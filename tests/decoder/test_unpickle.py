@@ -51,7 +51,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN, st.sampled_from([3, 4]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_plain_values_come_back(value, protocol):
     assert python(read(pickle.dumps(value, protocol))) == value
 
@@ -197,18 +197,18 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_is_damaged_or_a_bomb_is_refused_at_once(name):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InstrumentError) as refused:
         read(BOMBS[name])
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
 def test_the_largest_that_is_allowed_is_quick():
     count = machine.MOST_OPCODES - 3
-    started = time.perf_counter()
+    started = time.process_time()
     assert read(b"\x80\x04N" + b"\x94" * count + b".") is None
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_every_opcode_is_known_to_the_standard_library():
