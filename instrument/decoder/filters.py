@@ -78,14 +78,13 @@ def stretch(x: Tensor, taps: Tensor, up: int, low: int, high: int) -> Tensor:
     crop = max(0, min(before, after))
     x = _stretch_rows(_stretch_columns(x, taps, up, crop), taps, up, crop)
     before, after = before - crop, after - crop
-    if before == 0 and after == 0:
-        return x
-    if min(before, after) < 0:
-        return F.pad(x, (-before, -after, -before, -after))
-    return x[
-        :, :, before : before + height + low + high - k + 1,
-        before : before + width + low + high - k + 1,
-    ]  # fmt: skip
+    if min(before, after) < 0:  # first: what is cropped next may be all that was not added here
+        more = (max(0, -before), max(0, -after))
+        x = F.pad(x, (*more, *more))
+    start = max(0, before)
+    rows = slice(start, start + height + low + high - k + 1)
+    columns = slice(start, start + width + low + high - k + 1)
+    return x if before == after == 0 else x[:, :, rows, columns]
 
 
 def _stretch_columns(x: Tensor, taps: Tensor, up: int, crop: int) -> Tensor:
