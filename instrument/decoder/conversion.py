@@ -23,6 +23,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from instrument import InstrumentError
+from instrument.decoder.architectures import (
+    FastGANSettings,
+    ProGANSettings,
+    Settings,
+    StyleGAN2Settings,
+    StyleGAN3Settings,
+    read_settings,
+)
 from instrument.decoder.child import describe_exit, environment
 from instrument.decoder.models import MANIFEST, ModelManifest, read_manifest
 from instrument.decoder.series import Series
@@ -35,8 +43,16 @@ _SECONDS = 20.0  # what reading may take, beside a share for the file's size
 _BYTES_A_SECOND = 10 << 20
 
 
+_KINDS: dict[str, type[Settings]] = {
+    "stylegan2": StyleGAN2Settings,
+    "stylegan3": StyleGAN3Settings,
+    "progan": ProGANSettings,
+    "fastgan": FastGANSettings,
+}
+
+
 class Description(msgspec.Struct, frozen=True):
-    """What the reading process says of a checkpoint. `network` are the settings, unchecked."""
+    """What the reading process says of a checkpoint. `network` are its settings."""
 
     format: Annotated[str, msgspec.Meta(max_length=200)]
     architecture: Literal["stylegan2", "stylegan3", "progan", "fastgan"]
@@ -46,14 +62,9 @@ class Description(msgspec.Struct, frozen=True):
     licence: Annotated[str, msgspec.Meta(max_length=1000)]
 
     @property
-    def side(self) -> int:
-        """Width and height of a picture, pixels."""
-        return int(self.network.get("resolution") or 2 << len(self.network["channels"]))
-
-    @property
-    def z_dim(self) -> int:
-        """The size of z."""
-        return int(self.network["z_dim"])
+    def settings(self) -> Settings:
+        """`network`, checked. Raises InstrumentError."""
+        return read_settings(_KINDS[self.architecture], self.network)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -184,12 +195,13 @@ def _write_model(series: Series, folder: Path, name: str, label: int, tell: Tell
         _must_agree(series.files[0][0], first, path, found)
         snapshots.append({"file": file, "sha256": fingerprint(folder / file), "images": images})
     assert first is not None
+    z_dim = first.settings.z_dim
     manifest = {
         "format": "model/1",
         "name": name[:100],
         "architecture": first.architecture,
-        "latent": {"shape": [first.z_dim], "space": "z", "radius": math.sqrt(first.z_dim)},
-        "size": [first.side, first.side],
+        "latent": {"shape": [z_dim], "space": "z", "radius": math.sqrt(z_dim)},
+        "size": [first.settings.size] * 2,
         "licence": first.licence,
         "note": "; ".join([first.format, *first.notes, *series.notes]),
         "source": series.source,

@@ -49,11 +49,6 @@ _PATTERNS = (
 )
 
 
-def is_foreign(name: str) -> bool:
-    """Whether `name` says a checkpoint file, or a pattern of several."""
-    return name.lower().endswith(SUFFIXES)
-
-
 def find_series(text: str) -> Series | None:
     """The checkpoints that `text` names: a file, a pattern with ``*``, or a run's folder.
 
