@@ -162,8 +162,8 @@ class StyleGAN3Settings(StyleSettings, frozen=True, kw_only=True):
             raise ValueError("resolution must be a power of two")
         if self.num_critical >= self.num_layers:
             raise ValueError("num_critical must be below num_layers")
-        if not self.first_cutoff < self.first_stopband <= self.resolution:
-            raise ValueError("first_cutoff < first_stopband ≤ resolution must hold")
+        if not self.first_cutoff < self.first_stopband <= self.resolution / 2:
+            raise ValueError("first_cutoff < first_stopband ≤ resolution / 2 must hold")
         plans = layer_plans(self)
         if any(plan.target.half_width <= 0 for plan in plans):
             raise ValueError("last_stopband_rel leaves a filter no transition band")

@@ -20,6 +20,7 @@ from instrument import InstrumentError
 from instrument.decoder import snapshots
 from instrument.decoder.generators import build, random_tensors, shown, tensor_shapes
 from instrument.decoder.models import read_manifest
+from instrument.decoder.network import rows_at_once
 from instrument.decoder.runtime import open_decoder
 from instrument.decoder.snapshots import SNAPSHOT, TRUNCATION
 from instrument.decoder.weights import Layout, pack, read_weights
@@ -279,6 +280,12 @@ def test_the_fade_of_a_progressive_gan_belongs_to_a_snapshot(tmp_path):
 
 
 # --- weights
+
+
+def test_a_card_takes_as_many_pictures_as_fit_and_a_processor_one():
+    card = torch.device("cuda")
+    assert [rows_at_once(card, (s, s)) for s in (64, 256, 512, 1024, 4096)] == [8, 8, 8, 2, 1]
+    assert rows_at_once(torch.device("cpu"), (64, 64)) == 1
 
 
 def test_shapes_are_told_without_allocating(name):
