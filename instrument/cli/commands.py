@@ -33,9 +33,10 @@ def _takes() -> typer.Typer:
 
 
 def _models() -> typer.Typer:
-    app = _branch("List and inspect models.")
+    app = _branch("List, inspect and convert models.")
     app.command("list")(models.list_command)
     app.command("inspect")(models.inspect_command)
+    app.command("convert")(models.convert_command)
     return app
 
 

@@ -1,13 +1,24 @@
-"""``instrument models``: which models there are, and what each is, without opening any."""
+"""``instrument models``: which there are, what each is without opening any, and foreign ones."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from instrument.cli.console import report
-from instrument.decoder.models import ModelManifest, SkipDetails, bundled_models, find_model
+from instrument import InstrumentError
+from instrument.cli.console import report, say
+from instrument.decoder.conversion import convert, read_foreign
+from instrument.decoder.models import (
+    MANIFEST,
+    HistoryDetails,
+    ModelManifest,
+    SkipDetails,
+    bundled_models,
+    find_model,
+)
+from instrument.decoder.series import Series, find_series
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 
@@ -24,13 +35,72 @@ def list_command(as_json: AsJson = False) -> None:
 
 
 def inspect_command(
-    model: Annotated[str, typer.Argument(help="A bundled model's name, or a model's folder.")],
+    model: Annotated[
+        str, typer.Argument(help="A bundled model's name, a model's folder, or a checkpoint file.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """What a model's manifest says."""
-    fields = _fields(find_model(model))
+    """What a model's manifest says, or what a checkpoint is; no weight is read."""
+    series = None if _is_model(model) else find_series(model)
+    fields = _fields(find_model(model)) if series is None else _foreign_fields(series)
     text = "\n".join(f"{key:<13} {value}" for key, value in fields.items() if value != "")
     report(fields, as_json, text)
+
+
+def convert_command(
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint, a pattern like 'run/*.pkl', or a run's folder.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model's folder; it must be new.")],
+    name: Annotated[str, typer.Option(help="What the model is called; else as its file.")] = "",
+    label: Annotated[int, typer.Option(help="The class a conditional model shows, from 0.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write somebody's checkpoint, or the snapshots of a run, as a model folder."""
+    series = find_series(checkpoint)
+    if series is None:
+        raise InstrumentError(f"{checkpoint}: no such file, and no folder with checkpoints")
+    manifest = convert(series, out, name=name, label=label, tell=say, check=_open_once)
+    text = f"{out}  ({manifest.architecture}, {manifest.latent}, {manifest.details.note})"
+    report(_fields(manifest), as_json, text)
+
+
+def _open_once(manifest: ModelManifest) -> None:
+    """See that the network takes the weights: better now than on stage. Raises InstrumentError."""
+    from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
+
+    say("opening it once")
+    open_decoder(manifest, "cpu")
+
+
+def _is_model(name: str) -> bool:
+    """Whether `name` is a bundled model, a model's folder or its manifest."""
+    path = Path(name).expanduser()
+    return name in bundled_models() or path.name == MANIFEST or (path / MANIFEST).is_file()
+
+
+def _foreign_fields(series: Series) -> dict[str, Any]:
+    """What the newest checkpoint of `series` is, and how many there are."""
+    path, images = series.files[-1]
+    found = read_foreign(path)
+    fields: dict[str, Any] = {
+        "file": str(path),
+        "format": found.format,
+        "architecture": found.architecture,
+        "size": [found.settings.size] * 2,
+        "latent": f"z{found.settings.z_dim}",
+        "w": found.network.get("w_dim", ""),
+        "labels": found.network.get("c_dim", 0),
+        "parameters": found.parameters,
+        "licence": found.licence,
+        "note": "; ".join([*found.notes, *series.notes]),
+        "network": found.network,
+    }
+    if images:
+        fields["seen"] = images
+    if len(series.files) > 1:
+        fields |= {"snapshots": [at for _, at in series.files]}
+    return fields
 
 
 def _fields(manifest: ModelManifest) -> dict[str, Any]:
@@ -46,10 +116,8 @@ def _fields(manifest: ModelManifest) -> dict[str, Any]:
         "folder": str(manifest.folder),
         "note": details.note,
     }
+    if isinstance(details, HistoryDetails):
+        fields["images"] = [snapshot.images for snapshot in details.snapshots]
     if isinstance(details, SkipDetails):
-        fields |= {
-            "images": [snapshot.images for snapshot in details.snapshots],
-            "command": details.command,
-            "seed": details.seed,
-        }
+        fields |= {"command": details.command, "seed": details.seed}
     return fields

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instrument import InstrumentError
+from instrument.cli.console import say
 from instrument.decoder.models import ModelManifest, find_model
 from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
@@ -76,7 +77,7 @@ def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | 
     preset = find_preset(preset_name)
     bank = find_bank(preset)
     try:
-        manifest = find_model(model or preset.model)
+        manifest = find_model(model or preset.model, say)
     except InstrumentError as error:
         raise error if model else preset.error(["model"], error) from error
     if manifest.latent != bank.spec:
@@ -113,7 +114,7 @@ def open_take(
 def model_for(reference: ModelReference, name: str | None, source: Path) -> ModelManifest:
     """The model named by the performer, else the one `source` was made with."""
     if name is not None:
-        return find_model(name)
+        return find_model(name, say)
     if not reference.name:
         return find_model("procedural")
     try:

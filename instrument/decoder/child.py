@@ -64,7 +64,7 @@ class Child:
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
              "--device", device, "--threads", str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)
         self._reader.start()
@@ -148,14 +148,14 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with OpenMP told to sleep at barriers, and with this very package importable."""
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
+def environment() -> dict[str, str]:
+    """Ours for a child: OpenMP sleeps at barriers, and this very package is importable."""
+    variables = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
     home = str(Path(instrument.__file__).resolve().parent.parent)
     if home not in sysconfig.get_paths().values():  # a clone that is not installed
-        paths = [home, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return environment
+        paths = [home, variables.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return variables
 
 
 def describe_exit(code: int | None) -> str:

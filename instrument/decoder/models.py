@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from instrument import InstrumentError
+from instrument.decoder.architectures import (
+    FastGANSettings,
+    ProGANSettings,
+    Settings,
+    StyleGAN2Settings,
+    StyleGAN3Settings,
+    StyleSettings,
+)
 from instrument.decoder.protocol import DecoderSpec
 from instrument.latent.space import LatentSpec
 from instrument.resources import bundled
@@ -58,13 +67,78 @@ class SnapshotFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: Annotated[int, msgspec.Meta(ge=0)]
 
 
-class SkipDetails(Details, frozen=True, kw_only=True):
-    """A trained generator with its history, earliest snapshot first."""
+class HistoryDetails(Details, frozen=True, kw_only=True):
+    """A trained network with its history, earliest snapshot first."""
+
+    snapshots: Annotated[list[SnapshotFile], msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class SkipDetails(HistoryDetails, frozen=True, kw_only=True):
+    """The project's own kind of generator, `skip_generator`."""
 
     generator: dict[str, int | float | list[int]]
-    snapshots: Annotated[list[SnapshotFile], msgspec.Meta(min_length=1, max_length=1000)]
     seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
     command: str = ""
+
+
+class GeneratorDetails(HistoryDetails, frozen=True, kw_only=True):
+    """A generator of a published architecture, converted from somebody's checkpoint.
+
+    `label` is the class a conditional model shows. `cutoff` is how many of the first layers
+    ``/model/truncation`` acts on (None: all). `source` and `source_sha256` are the name and the
+    SHA-256 of the file it was converted from.
+    """
+
+    label: Annotated[int, msgspec.Meta(ge=0)] = 0
+    cutoff: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    source: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    source_sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the network, whatever its architecture."""
+        network = getattr(self, "network", None)
+        assert isinstance(network, Settings)
+        return network
+
+    def __post_init__(self) -> None:
+        settings, shape = self.settings, tuple(self.latent.shape)
+        style = settings if isinstance(settings, StyleSettings) else None
+        if self.size != (settings.size, settings.size):
+            raise ValueError(f"size: the network paints [{settings.size}, {settings.size}]")
+        allowed: list[tuple[int, ...]] = [(settings.z_dim,)] if self.latent.space == "z" else []
+        if self.latent.space == "w" and style is not None:
+            allowed = [(style.w_dim,), (style.num_ws, style.w_dim)]
+        if shape not in allowed:
+            shapes = " or ".join(str(list(one)) for one in allowed) or "nothing: it has no w"
+            raise ValueError(f"latent.shape: in {self.latent.space} the network takes {shapes}")
+        labels = 0 if style is None else style.c_dim
+        if self.label >= max(1, labels):
+            raise ValueError(f"label: the network knows {labels} labels, counted from 0")
+
+
+class StyleGAN2Details(GeneratorDetails, frozen=True, kw_only=True):
+    """See `stylegan2`."""
+
+    network: StyleGAN2Settings
+
+
+class StyleGAN3Details(GeneratorDetails, frozen=True, kw_only=True):
+    """See `stylegan3`."""
+
+    network: StyleGAN3Settings
+
+
+class ProGANDetails(GeneratorDetails, frozen=True, kw_only=True):
+    """See `progan`."""
+
+    network: ProGANSettings
+
+
+class FastGANDetails(GeneratorDetails, frozen=True, kw_only=True):
+    """See `fastgan`."""
+
+    network: FastGANSettings
 
 
 class TestcardDetails(Details, frozen=True, kw_only=True):
@@ -77,6 +151,10 @@ class TestcardDetails(Details, frozen=True, kw_only=True):
 _DETAILS: dict[str, type[Details]] = {
     "procedural": ProceduralDetails,
     "skip": SkipDetails,
+    "stylegan2": StyleGAN2Details,
+    "stylegan3": StyleGAN3Details,
+    "progan": ProGANDetails,
+    "fastgan": FastGANDetails,
     "testcard": TestcardDetails,
 }
 
@@ -103,7 +181,7 @@ class ModelManifest:
     def spec(self) -> DecoderSpec:
         """What one must know to play it; torch is not asked."""
         details = self.details
-        snapshots = len(details.snapshots) if isinstance(details, SkipDetails) else 1
+        snapshots = len(details.snapshots) if isinstance(details, HistoryDetails) else 1
         return DecoderSpec(self.name, self.latent, self.size, self.sha256, snapshots)
 
 
@@ -113,11 +191,14 @@ def bundled_models() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")))
 
 
-def find_model(name_or_path: str | Path) -> ModelManifest:
+def find_model(
+    name_or_path: str | Path, tell: Callable[[str], None] | None = None
+) -> ModelManifest:
     """The bundled model of that name, or the model in that folder (or of that manifest).
 
     A bare name means a bundled model first; write ``./name`` for a folder of the same name.
-    Raises InstrumentError naming what there is.
+    Somebody's checkpoint (a file, a pattern, a folder of snapshots; see `series`) is converted
+    on first use, and `tell` hears what takes so long. Raises InstrumentError naming what there is.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, str) and text in bundled_models():
@@ -125,9 +206,15 @@ def find_model(name_or_path: str | Path) -> ModelManifest:
     path = Path(name_or_path).expanduser()
     if path.name == MANIFEST and path.is_file():
         path = path.parent
+    if not (path / MANIFEST).is_file():
+        from instrument.decoder.model_cache import find_converted  # it needs this module
+
+        converted = find_converted(text, tell)
+        if converted is not None:
+            return converted
     if not path.is_dir():
         names = ", ".join(bundled_models())
-        raise InstrumentError(f"model {text!r}: no such folder; bundled models: {names}")
+        raise InstrumentError(f"model {text!r}: no such folder or file; bundled models: {names}")
     return read_manifest(path)
 
 

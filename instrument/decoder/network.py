@@ -20,6 +20,7 @@ from instrument.frame import U8
 from instrument.latent.space import F32
 
 _GPU_BATCH = 8
+_GPU_PIXELS = 1 << 21  # of one batch: two pictures of 1024 pixels, so that their maps fit
 
 
 def choose_device(wish: str, threads: int) -> torch.device:
@@ -37,6 +38,13 @@ def choose_device(wish: str, threads: int) -> torch.device:
     return torch.device(name)
 
 
+def rows_at_once(device: torch.device, size: tuple[int, int]) -> int:
+    """How many pictures of `size` (height, width) are made in one go."""
+    if device.type == "cpu":
+        return 1  # a batch gains nothing, and single calls make batch and singles bit-equal
+    return max(1, min(_GPU_BATCH, _GPU_PIXELS // (size[0] * size[1])))
+
+
 class NetworkDecoder:
     """Plays a torch network. Satisfies `Decoder`."""
 
@@ -47,8 +55,7 @@ class NetworkDecoder:
         # (torch's own types do not know that `to` takes it alone.)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.to(device).eval()
-        # A batch gains nothing on a CPU, and single calls make batch and singles bit-equal.
-        self._batch = 1 if device.type == "cpu" else _GPU_BATCH
+        self._batch = rows_at_once(device, spec.size)
 
     @property
     def spec(self) -> DecoderSpec:
@@ -58,6 +65,8 @@ class NetworkDecoder:
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`. Raises ValueError on shapes, DecodeError on NaN and infinity."""
         z, values = checked_inputs(self._spec, z, parameters)
+        if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
+            raise DecodeError(f"{self._spec.name}: z is not finite")
         pixels = np.empty((len(z), *self._spec.size, 3), np.uint8)
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)

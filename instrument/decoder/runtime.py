@@ -16,7 +16,11 @@ from instrument.decoder.protocol import Decoder, Precision
 
 _ARCHITECTURES = {
     "procedural": "instrument.decoder.procedural",
-    "skip": "instrument.decoder.snapshots",
+    "skip": "instrument.decoder.skip_model",
+    "stylegan2": "instrument.decoder.generators",
+    "stylegan3": "instrument.decoder.generators",
+    "progan": "instrument.decoder.generators",
+    "fastgan": "instrument.decoder.generators",
     "testcard": "instrument.decoder.testcard",
 }
 

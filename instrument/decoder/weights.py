@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,20 +58,22 @@ class Layout:
             start = self.slots[-1].stop
         self.length = start
 
-    def flatten(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """One vector ``F32[length]``; rows of int8 are unpacked by their scales."""
-        flat = torch.empty(self.length)
+    def flatten(self, tensors: Mapping[str, Tensor], into: Tensor | None = None) -> Tensor:
+        """One vector ``F32[length]``, or `into` filled; int8 rows are unpacked by their scales."""
+        flat = torch.empty(self.length) if into is None else into
         for slot in self.slots:
             tensor, scale = tensors[slot.name], tensors.get(slot.name + SCALE)
             target = slot.view(flat)
             target.copy_(tensor)
             if scale is not None:
-                target.mul_(scale.view(-1, *[1] * (target.dim() - 1)))
+                target.mul_(scale.to(flat.device).view(-1, *[1] * (target.dim() - 1)))
         return flat
 
-    def bind(self, network: nn.Module, flat: Tensor) -> None:
-        """Make the parameters of `network` views of `flat`."""
-        for slot in self.slots:
+    def bind(
+        self, network: nn.Module, flat: Tensor, which: Callable[[Slot], bool] = lambda slot: True
+    ) -> None:
+        """Make the parameters and buffers of `network` views of `flat`, those of `which` slots."""
+        for slot in filter(which, self.slots):
             owner, _, name = slot.name.rpartition(".")
             module = network.get_submodule(owner)
             if name in module._parameters:
@@ -106,18 +108,19 @@ def read_weights(path: Path, sha256: str, layout: Layout) -> dict[str, Tensor]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InstrumentError(f"{path}: larger than {_LARGEST_FILE >> 30} GiB")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InstrumentError(f"{path}: cannot be read ({error.strerror})") from error
-    found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise InstrumentError(
             f"{path}: damaged or exchanged, sha256 is {found[:12]}…, the manifest says "
             f"{sha256[:12]}…"
         )
     try:
-        tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        # Mapped, not read: of a long series, memory holds what was looked at lately.
+        tensors = safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError) as error:
         raise InstrumentError(f"{path}: not a safetensors file ({error})") from error
     _check(path, tensors, layout.slots)
     return tensors

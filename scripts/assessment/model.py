@@ -14,7 +14,8 @@ from instrument.decoder.models import ModelManifest, SkipDetails
 from instrument.decoder.process import DecoderProcess
 from instrument.decoder.runtime import open_decoder
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
-from instrument.decoder.snapshots import SNAPSHOT, layout_of
+from instrument.decoder.skip_model import layout_of
+from instrument.decoder.snapshots import SNAPSHOT
 from instrument.decoder.weights import read_weights
 from training.world import on_shell
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from instrument.decoder.models import SkipDetails, find_model
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
-from instrument.decoder.snapshots import MEAN, layout_of
+from instrument.decoder.skip_model import MEAN, layout_of
 from instrument.decoder.weights import pack, read_weights
 from training.state import TrainingError, write_whole
 from training.world import family_bias, on_shell, world_shares

@@ -16,7 +16,8 @@ from instrument import InstrumentError
 from instrument.decoder.models import read_manifest
 from instrument.decoder.runtime import open_decoder
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
-from instrument.decoder.snapshots import MEAN, SNAPSHOT, TRUNCATION, layout_of
+from instrument.decoder.skip_model import MEAN, layout_of
+from instrument.decoder.snapshots import SNAPSHOT, TRUNCATION
 from instrument.decoder.weights import SCALE, Layout, pack
 
 SPEC = GeneratorSpec(latent=24, families=4, mapped=32, rank=8, widths=(16, 12, 8, 8), heads=2)
