@@ -15,17 +15,19 @@ from torch import Tensor
 
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from painter import FAMILIES
-from training import losses, sheet
+from training import caution, losses, sheet
 from training.critic import Critic
 from training.lesson import REPORTED, Batch, Pupils, Recording
 from training.pictures import Pictures
 from training.state import StateFolder, snapshot_moments
 from training.world import family_bias, on_shell, training_shares
 
-LAZY = 8  # steps from one measurement of the slopes to the next
+LAZY = 4  # steps from one measurement of the slopes to the next
 EVERY = 4  # steps from one look at the evenness to the next
 SETTLED = 24  # steps at one size before they are recorded: enough for every kind of step
+REFUGES = 8  # times 64 steps from one kept moment to the next; the last two are kept
 SHEETS = 4  # snapshots from one sheet to the next
+STEADY_WIDTH = 12  # of a critic that learns at the full rate without running away
 INTRODUCTION = 5000  # images a new critic is shown before a trained generator heeds it fully
 
 
@@ -35,7 +37,7 @@ class Recipe:
 
     stages: tuple[tuple[int, int], ...] = ((64, 400_000), (128, 200_000), (256, 120_000))
     batch: int = 32
-    rate: float = 1e-3
+    rate: float = 5e-4
     seed: int = 0
     fresh: float = 0.2  # pictures painted per picture shown
     kept: int = 24_000  # painted pictures at hand, fewer where there is no room
@@ -94,6 +96,8 @@ class Training:
         self.optimisers = [self._optimiser(net) for net in (self.generator, self.critic)]
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed + 1)
         self.images, self.seconds = 0, 0.0
+        self.caution = 1.0  # times the recipe's rate: less after every time it ran away
+        self._refuges: list[caution.Refuge] = []
         self.begun = 0  # images the generator had seen when the critic was new
         self.pictures: Pictures | None = None
         chance = self.chance if self.device.type == "cpu" else None
@@ -149,9 +153,11 @@ class Training:
 
     def _set_rates(self) -> None:
         """The learning rates of this moment, lower for a generator whose critic is new."""
-        rate = self.recipe.rate_at(self.images)
+        rate = self.caution * self.recipe.rate_at(self.images)
         known = (self.images - self.begun) / INTRODUCTION if self.begun else 1.0
-        for optimiser, share in zip(self.optimisers, (min(known, 1.0), 1.0), strict=True):
+        # Adam moves every weight alike, so what comes out moves the more, the wider the network.
+        shares = min(known, 1.0), min(STEADY_WIDTH / self.recipe.width, 1.0)
+        for optimiser, share in zip(self.optimisers, shares, strict=True):
             for group in optimiser.param_groups:
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate * share)
@@ -199,7 +205,7 @@ class Training:
             optimiser.param_groups[0]["lr"] = rate  # the tensor a recorded step will read
         self.chance.set_state(checkpoint["chance"].cpu())
         self.images, self.seconds = checkpoint["images"], checkpoint["seconds"]
-        self.begun = checkpoint["begun"]
+        self.begun, self.caution = checkpoint["begun"], checkpoint["caution"]
         self.pictures = self._open_pictures(checkpoint["size"], checkpoint["position"])
         self.pictures.credit = checkpoint["credit"]
 
@@ -215,6 +221,7 @@ class Training:
                 "chance": self.chance.get_state(),
                 "images": self.images,
                 "begun": self.begun,
+                "caution": self.caution,
                 "seconds": self.seconds,
                 "size": pictures.size,
                 "position": pictures.position,
@@ -260,9 +267,15 @@ class Training:
             reports.append(self.step())
             self.seconds += time.monotonic() - begin
             if len(reports) == 64:
-                line = summary(self, torch.stack(reports).cpu(), started)
+                measured = torch.stack(reports).cpu()
+                line = summary(self, measured, started)
                 log.write(line + "\n")
                 told(line)
+                if caution.runs_away(measured) and self._go_back():
+                    moments = [m for m in snapshot_moments(self.recipe.total) if m > self.images]
+                    told(f"ran away: back to {self.images} images, {self.caution:.2f} of the rate")
+                elif not caution.runs_away(measured):
+                    self._remember()
                 reports, started = [], time.monotonic()
             if moments and self.images >= moments[0]:
                 moments = [m for m in moments if m > self.images]
@@ -275,6 +288,25 @@ class Training:
                 kept = time.monotonic()
         self.checkpoint()
         log.close()
+
+    def _remember(self) -> None:
+        """Keep this moment, if the last one kept is a while ago."""
+        since = self.images - (self._refuges[-1].images if self._refuges else 0)
+        if not self._refuges or since >= REFUGES * 64 * self.recipe.batch:
+            refuge = caution.Refuge(self._pupils, self.average, self.images)
+            self._refuges = [*self._refuges[-1:], refuge]
+
+    def _go_back(self) -> bool:
+        """To the older of the moments kept: the newer may be on the slope already."""
+        if not self._refuges:
+            return False
+        refuge = self._refuges[0]
+        refuge.restore()
+        self._refuges = [refuge]
+        self.images = refuge.images
+        self.caution *= caution.PACE
+        self.folder.forget_after(self.images)
+        return True
 
 
 def summary(training: Training, reports: Tensor, started: float) -> str:
@@ -292,7 +324,7 @@ def summary(training: Training, reports: Tensor, started: float) -> str:
             **means,
             "images_per_second": round(pace, 1),
             "training_seconds": round(training.seconds),
-            "rate": training.recipe.rate_at(training.images),
+            "rate": training.caution * training.recipe.rate_at(training.images),
         }
     )
 

@@ -71,6 +71,12 @@ class StateFolder:
         write_whole(path, lambda place: save_file(halves, place, metadata))
         return path
 
+    def forget_after(self, images: int) -> None:
+        """Remove the snapshots of moments that are no more."""
+        for path in (self.path / "snapshots").glob("*.safetensors"):
+            if int(path.stem) > images:
+                path.unlink()
+
     def log(self) -> TextIO:
         """The progress log, one JSON object a line, to append to."""
         return (self.path / "progress.jsonl").open("a", buffering=1)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from painter import CHUNK, FAMILIES, paint  # noqa: E402
 from painter.canvas import Canvas  # noqa: E402
-from training import smoothness, state, world  # noqa: E402
+from training import caution, smoothness, state, world  # noqa: E402
 from training.critic import Critic  # noqa: E402
 from training.export import choose, export, newest_weights  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
@@ -264,6 +264,48 @@ def test_going_on_from_a_checkpoint_is_the_same_as_not_stopping(tmp_path):
         resumed.step()
     for one, other in zip(through.average.parameters(), resumed.average.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path):
+    recipe = Recipe(stages=((64, 8 * 64 * 3),), batch=8, kept=300)
+    folder = state.StateFolder(tmp_path)
+    training = Training(recipe, SMALL, folder)
+    told, poisoned, step = [], [], training.step
+
+    def step_and_poison():
+        report = step()
+        if training.images >= 8 * 70 and not poisoned:
+            poisoned.append(training.images)
+            with torch.no_grad():
+                training.critic.score.weight.mul_(1e4)
+            training.folder.snapshot(training.images, training.average.state_dict(), {})
+        return report
+
+    training.step = step_and_poison
+    training.run(lambda: False, 1000, told.append)
+    assert [line for line in told if "ran away: back to 512 images" in line]
+    assert training.caution == pytest.approx(0.7) and training.images == recipe.total
+    assert not (tmp_path / "snapshots" / f"{poisoned[0]:09d}.safetensors").exists()
+    assert training.critic.score.weight.abs().max() < 10
+    folder.close()
+    resumed = Training(recipe, SMALL, state.StateFolder(tmp_path))
+    assert resumed.caution == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("critic", "slopes", "away"),
+    [
+        (0.5, 1.0, False),
+        (0.5, torch.nan, False),
+        (9.0, 1.0, True),
+        (0.5, 500.0, True),
+        (torch.nan, 1.0, True),
+        (torch.inf, 1.0, True),
+    ],
+)
+def test_what_counts_as_running_away(critic, slopes, away):
+    report = torch.tensor([[critic, 1.0, slopes, 2.0, torch.nan]])
+    assert caution.runs_away(report) is away
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(tmp_path):
