@@ -130,6 +130,9 @@ class Child:
         if self._reader is not None and self._reader is not threading.current_thread():
             self._reader.join(5.0)
         self._forget_memory()
+        # Who hears holds this object in turn. During a show no circle is ever collected, and the
+        # shared memory hangs on this one: let go, it is back as soon as the owner lets go too.
+        self._hear = _nobody
         return code
 
     def _forget_memory(self) -> None:
@@ -139,6 +142,10 @@ class Child:
             self._path.unlink(missing_ok=True)
         except PermissionError:
             pass  # Windows, while somebody still looks at a picture: the temp folder keeps it
+
+
+def _nobody(said: Message | None) -> None:
+    """Hears what is said after the end."""
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
