@@ -18,13 +18,14 @@ import typer
 
 from instrument import __version__
 from instrument.cli.console import say
+from instrument.cli.play import open_decks
 from instrument.cli.sources import assemble, bundled_script, open_take
-from instrument.decoder.process import DecoderProcess
 from instrument.display.offscreen import Offscreen
 from instrument.display.presenter import Presenter
 from instrument.event import ControlEvent, read_events
-from instrument.live.loop import Loop, Screen, Show
+from instrument.live.loop import Loop, Show
 from instrument.live.meters import Meters
+from instrument.live.projection import Screen
 from instrument.live.tape import Tape
 from instrument.performance.mapping import Binding
 from instrument.performance.performer import Performer
@@ -141,23 +142,24 @@ def _offscreen_show(seconds: float, kill_after: float | None = None) -> tuple[Me
     clock, killed = WallClock(), list[int]()
 
     def kill() -> None:
-        if decoder.pid is not None:
+        decoder = decks.process(1)
+        if decoder is not None and decoder.pid is not None:
             os.kill(decoder.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
             killed.append(decoder.pid)
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        DecoderProcess(programme.model) as decoder,
+        open_decks(programme, clock) as decks,
         Offscreen((256, 256)) as surface,
     ):
-        while decoder.state == "loading":  # what is measured is playing, not starting
+        while decks.news(1) is None:  # what is measured is playing, not starting
             clock.wait_until(clock.now() + 0.05)
         take = Path(folder) / "bench.take"
         show = Show(
             programme.performer, programme.rate, clock,
             Tape(lambda began: open_take(programme, take, began, patient=True)),
             script=read_events(bundled_script()), seconds=seconds, record=True,
-            screen=Screen(surface, Presenter(surface.ctx), decoder),
+            screen=Screen(surface, Presenter(surface.ctx), decks),
         )  # fmt: skip
         timer = threading.Timer(kill_after or 0.0, kill)
         if kill_after is not None:

@@ -11,6 +11,7 @@ from instrument.display.look import Look
 from instrument.event import ControlEvent
 from instrument.frame import Frame
 from instrument.latent.sequence import ModelReference
+from instrument.live.decks import News
 from instrument.live.tape import Tape
 from instrument.performance.state import Performance
 from instrument.take.header import TakeHeader
@@ -67,28 +68,37 @@ class FakePresenter:
 
     def __init__(self) -> None:
         self.uploads: list[np.ndarray] = []
+        self.layers: list[np.ndarray | None] = [None, None]
         self.looks: list[Look] = []
         self.huds: list[Hud | None] = []
+        self.lit: list[dict[int, float]] = []  # what is seen, by the first byte of the picture
 
-    def upload(self, pixels) -> None:
+    def upload(self, pixels, layer=0) -> None:
         self.uploads.append(pixels)
+        self.layers[layer] = pixels
 
-    def area(self, size, look) -> None:
+    def area(self, size, look, layer=0) -> None:
         return None
 
-    def draw(self, target, size, look, hud=None) -> None:
+    def draw(self, target, size, look, hud=None, mix=0.0) -> None:
         self.looks.append(look)
         self.huds.append(hud)
+        parts = zip(self.layers, (1.0 - mix, mix), strict=True)
+        self.lit.append({int(p[0, 0, 0]): part for p, part in parts if p is not None and part})
 
 
 class FakeDecoder:
-    """Answers every row at once with a picture that carries its index; may be told to fail."""
+    """Answers every row at once with a picture that carries its index; may be told to fail.
+
+    `mark`: all its pictures carry that number instead.
+    """
 
     state = "ready"
     message = "ready"
     decode_seconds = 0.001
 
-    def __init__(self) -> None:
+    def __init__(self, mark: int | None = None) -> None:
+        self.mark = mark
         self.posted: list[tuple[int, np.ndarray, dict]] = []
         self.fails_at: set[int] = set()
 
@@ -101,7 +111,49 @@ class FakeDecoder:
         if not self.posted or self.posted[-1][0] <= after:
             return None
         index = self.posted[-1][0]
-        return Frame(index, np.full((4, 4, 4), index % 256, np.uint8), 0.001)
+        mark = index % 256 if self.mark is None else self.mark
+        return Frame(index, np.full((4, 4, 4), mark, np.uint8), 0.001)
+
+
+class FakeDecks:
+    """Decoders by their model's number, each ready `takes` seconds after it is wanted.
+
+    What is in `fails` fails instead. Remembers what the loop wanted, in `followed`.
+    """
+
+    def __init__(self, clock: SlowClock, *decoders: FakeDecoder, takes: float = 0.1) -> None:
+        self.clock, self.takes = clock, takes
+        self.decoders = dict(enumerate(decoders, start=1))
+        self.fails: dict[int, str] = {}
+        self.since = {1: -1e9}
+        self.followed: list[tuple[int, ...]] = []
+
+    def follow(self, wanted) -> None:
+        self.followed.append(tuple(wanted))
+        now = self.clock.now()
+        self.since = {number: self.since.get(number, now) for number in wanted}
+
+    def process(self, number):
+        return self.decoders[number] if self._is_open(number) else None
+
+    def _is_open(self, number) -> bool:
+        return number in self.since and self.seconds(number) >= self.takes
+
+    def news(self, number):
+        if not self._is_open(number):
+            return None
+        if number in self.fails:
+            return News("failed", self.fails[number])
+        return News("ready", f"{self.name(number)}: ready")
+
+    def name(self, number) -> str:
+        return f"model {number}"
+
+    def seconds(self, number) -> float:
+        return self.clock.now() - self.since[number]
+
+    def message(self, number) -> str:
+        return f"{self.name(number)}: loading"
 
 
 def programme() -> Programme:
