@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instrument import InstrumentError
-from instrument.decoder.models import ModelManifest, find_model
+from instrument.decoder.models import ModelManifest, bundled_models, find_model
 from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
 from instrument.performance.performer import Performer
@@ -124,11 +124,15 @@ def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | 
     """
     preset = find_preset(preset_name)
     bank = find_bank(preset)
-    calls = (model or preset.model, *preset.models[1:])
+    calls = (
+        model or _beside(preset, preset.model),
+        *(_beside(preset, m) for m in preset.models[1:]),
+    )
     try:
         first = find_model(calls[0])
     except InstrumentError as error:
-        raise error if model else preset.error(["model"], error) from error
+        key = "models" if preset.fields.models else "model"
+        raise error if model else preset.error([key], error) from error
     if misfit := _misfit(first, bank):
         raise InstrumentError(f"{misfit}: choose a bank made for that model")
     models = (Choice(calls[0], first), *(_choose(call, bank) for call in calls[1:]))
@@ -139,6 +143,12 @@ def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | 
     return Programme(
         preset, bank, models, performer, FrameRate.parse(rate) if rate else preset.rate
     )
+
+
+def _beside(preset: Preset, model: str) -> str:
+    """A model as `find_model` takes it: a path in a preset counts from the preset's folder."""
+    path = (preset.folder or Path()) / model
+    return str(path) if model not in bundled_models() and path.exists() else model
 
 
 def _choose(call: str, bank: WaypointBank) -> Choice:

@@ -148,7 +148,8 @@ class Loop:
         # A row is the state after every event up to its time: once taken, that time is closed.
         open_from = math.nextafter(self._performance.time, math.inf) if self._index else 0.0
         events = in_performance_time(arrived, self._origin, open_from, due)
-        events = [*self._script.take_due(due), *events, *self._reports(due)]
+        reports = self._reports(due)  # first: it asks what the script has still to say
+        events = [*self._script.take_due(due), *events, *reports]
         events.sort(key=lambda event: event.time)
         for event in arrived:
             self.meters.event(self._index, event.time)
@@ -182,9 +183,11 @@ class Loop:
         news = self._decks.news(models.incoming)
         if news is None:
             return []
-        addresses = [f"/model/{models.incoming}/{word}" for word in ("ready", "failed")]
-        if news.word == "ready" and self._script.says(addresses):
-            return []  # a script that was a take tells by itself when its models were ready
+        # A script that was a take tells by itself when its models were ready; what cannot be
+        # opened here cannot be shown, whatever it says.
+        words = ("ready", "failed") if news.word == "ready" else ("failed",)
+        if self._script.says(f"/model/{models.incoming}/{word}" for word in words):
+            return []
         self._captions.say(news.text, self._clock.now())
         if news.word == "failed":
             _log.error("%s", news.text)
