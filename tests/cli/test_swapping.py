@@ -48,8 +48,10 @@ def model(folder: Path, **keys: object) -> None:
 
 
 @pytest.fixture
-def show(tmp_path) -> Path:
+def show(tmp_path, monkeypatch) -> Path:
     """A preset of four models: two that play, one of another latent space, one that is missing."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     model(tmp_path / "night", seed=1)
     model(tmp_path / "models" / "day", seed=2, size=[24, 40])
     model(tmp_path / "small", seed=3, latent={"shape": [16], "space": "z", "radius": 4.0})

@@ -14,6 +14,7 @@ from instrument.latent.sequence import ModelReference
 from instrument.live.decks import News
 from instrument.live.tape import Tape
 from instrument.performance.state import Performance
+from instrument.resources import bundled
 from instrument.take.header import TakeHeader
 from instrument.take.recorder import TakeRecorder
 from instrument.take.replay import attachments_of
@@ -156,8 +157,15 @@ class FakeDecks:
         return f"{self.name(number)}: loading"
 
 
-def programme() -> Programme:
-    return assemble("default", None, None, None)
+def programme(folder: Path | None = None) -> Programme:
+    """The default preset; with a folder to write to, one of four models, the last of them small."""
+    if folder is None:
+        return assemble("default", None, None, None)
+    text = (bundled("presets") / "default.toml").read_text(encoding="utf-8")
+    models = 'models = ["procedural", "default", "nowhere", "procedural-64"]'
+    path = folder / "several.toml"
+    path.write_text(text.replace('model = "procedural"', models), encoding="utf-8")
+    return assemble(str(path), None, None, None)
 
 
 def tape_into(folder: Path, made: Programme) -> Tape:
