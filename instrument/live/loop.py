@@ -27,6 +27,7 @@ from instrument.live.inbox import Inbox, Script, in_performance_time
 from instrument.live.meters import Meters
 from instrument.live.projection import Projection, Screen
 from instrument.live.tape import Tape
+from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
 from instrument.timebase import Clock, FrameRate
 
@@ -95,6 +96,11 @@ class Loop:
     def z(self) -> F32:
         """Where z was in the newest row."""
         return self._z
+
+    @property
+    def models(self) -> Models:
+        """Which models play, and which is on its way."""
+        return self._performance.models
 
     def stop(self) -> None:
         """Finish the tick, end the take, return from `run`. From any thread or signal."""

@@ -18,7 +18,11 @@ from instrument.resources import bundled
 from instrument.take.header import TakeHeader
 from instrument.take.recorder import TakeRecorder
 from instrument.take.replay import attachments_of
-from instrument.timebase import StepClock
+from instrument.timebase import Clock, StepClock
+
+
+def event(time: float, address: str, value: float = 1.0) -> ControlEvent:
+    return ControlEvent(address, value, time)
 
 
 class SlowClock(StepClock):
@@ -32,7 +36,7 @@ class SlowClock(StepClock):
 class FakeSurface:
     """Says `events` once each, at their times; counts what it shows; `swap_costs` seconds."""
 
-    clock: SlowClock
+    clock: Clock
     events: list[ControlEvent] = field(default_factory=list)
     swap_costs: float = 0.0
     swaps: int = 0
@@ -54,7 +58,8 @@ class FakeSurface:
 
     def swap(self) -> float:
         self.swaps += 1
-        self.clock.spend(self.swap_costs)
+        if isinstance(self.clock, SlowClock):
+            self.clock.spend(self.swap_costs)
         return self.swap_costs
 
     def toggle_fullscreen(self) -> None:
@@ -75,8 +80,8 @@ class FakePresenter:
         self.lit: list[dict[int, float]] = []  # what is seen, by the first byte of the picture
 
     def upload(self, pixels, layer=0) -> None:
-        self.uploads.append(pixels)
-        self.layers[layer] = pixels
+        self.uploads.append(np.array(pixels))  # a copy, as a texture is one
+        self.layers[layer] = self.uploads[-1]
 
     def area(self, size, look, layer=0) -> None:
         return None

@@ -8,6 +8,7 @@ from stage_parts import (
     FakePresenter,
     FakeSurface,
     SlowClock,
+    event,
     programme,
     tape_into,
 )
@@ -63,10 +64,6 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path):
     return Stage(tmp_path)
-
-
-def event(time, address, value=1.0):
-    return ControlEvent(address, value, time)
 
 
 def test_a_swap_is_asked_shown_and_recorded_alike(stage):
