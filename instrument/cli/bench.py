@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import signal
 import statistics
 import sys
@@ -16,8 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from instrument import __version__
-from instrument.cli.console import say
+from instrument.cli.measured import load_now, report_rows, row
 from instrument.cli.play import open_decks
 from instrument.cli.sources import assemble, bundled_script, open_take
 from instrument.display.offscreen import Offscreen
@@ -46,36 +43,9 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the performer, the tick and a minute of performance without pictures."""
+    load = load_now()
     rows = [_performer_advance(), *_tick_overhead(), *_killed_decoder(), _minute_in_steps()]
-    document = {
-        "instrument": __version__,
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "rows": rows,
-    }
-    text = json.dumps(document, indent=1)
-    if out is not None:
-        out.write_text(text + "\n", encoding="utf-8")
-    print(text if as_json else _table(rows))
-    missed = [row["name"] for row in rows if row["value"] > row["target"]]
-    if missed:
-        say(f"over target: {', '.join(missed)}")
-
-
-def _row(name: str, value: float, target: float, unit: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "value": round(value, 3), "target": target, "unit": unit, **more}
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [f"{'what':<44} {'measured':>10} {'target':>8}"]
-    for row in rows:
-        mark = "" if row["value"] <= row["target"] else "  <- over"
-        lines.append(
-            f"{row['name']:<44} {row['value']:>10.3f} {row['target']:>8g} {row['unit']}{mark}"
-        )
-    return "\n".join(lines)
+    report_rows(rows, load, out, as_json)
 
 
 def _performer_advance() -> dict[str, Any]:
@@ -105,7 +75,7 @@ def _performer_advance() -> dict[str, Any]:
         performance = performer.advance(performance, now, events)
         performer.z(performance)
         times.append(clock.now() - begun)
-    return _row(
+    return row(
         f"performer, one frame, {performer.spec.size}-D, {_BINDINGS} bindings, drift",
         1e6 * statistics.median(times), 150.0, "µs",
         p99=round(1e6 * float(np.percentile(times, 99)), 1), frames=_ROUNDS,
@@ -116,7 +86,7 @@ def _tick_overhead() -> list[dict[str, Any]]:
     """Everything of a tick but decode and swap, offscreen, while a take is written."""
     meters, _ = _offscreen_show(10.0)
     return [
-        _row(
+        row(
             "tick without decode and swap, 256 px, recording",
             1e3 * meters.overhead.percentile(50), 2.0, "ms",
             p99=round(1e3 * meters.overhead.percentile(99), 3), ticks=meters.ticks,
@@ -130,8 +100,8 @@ def _killed_decoder() -> list[dict[str, Any]]:
     meters, killed = _offscreen_show(15.0, kill_after=5.0)
     late = 100.0 * (1.0 - meters.on_time)
     return [
-        _row("decoder killed: ticks not on time", late, 1.0, "%", ticks=meters.ticks),
-        _row("decoder killed: seconds until pictures return", meters.longest_hold, 5.0, "s",
+        row("decoder killed: ticks not on time", late, 1.0, "%", ticks=meters.ticks),
+        row("decoder killed: seconds until pictures return", meters.longest_hold, 5.0, "s",
              killed=killed, pictures=meters.shown),
     ]  # fmt: skip
 
@@ -185,4 +155,4 @@ def _minute_in_steps() -> dict[str, Any]:
         begun = clock.now()
         Loop(show).run()
         spent = clock.now() - begun
-    return _row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)
+    return row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)

@@ -46,7 +46,8 @@ def play(
         str, typer.Argument(help="A preset's name, or a file NAME.toml.")
     ] = "default",
     model: Annotated[
-        str | None, typer.Option(help="Another model than the preset's first.")
+        list[str] | None,
+        typer.Option(help="Another model than the preset's first; again for its second …"),
     ] = None,
     take: Annotated[
         Path | None, typer.Option(help="Record from the start into this take, or folder of takes.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,32 +117,32 @@ def find_bank(preset: Preset) -> WaypointBank:
     raise preset.error(["bank"], f"bank {preset.bank!r}: no {beside}; bundled banks: {banks}")
 
 
-def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | None) -> Programme:
+def assemble(
+    preset_name: str, models: Sequence[str] | None, seed: int | None, rate: str | None
+) -> Programme:
     """Read preset, bank and models and see that they go together. Raises InstrumentError.
 
-    `model` stands in for the first of the preset's. The first must be there and fit the bank; what
-    is wrong with another one is known from now on, and said when it is called.
+    `models` stand in for the preset's first, or first few. The very first must be there and fit
+    the bank; what is wrong with another is known from now on, and said when it is called.
     """
     preset = find_preset(preset_name)
     bank = find_bank(preset)
-    calls = (
-        model or _beside(preset, preset.model),
-        *(_beside(preset, m) for m in preset.models[1:]),
-    )
+    given = tuple(models or ())
+    calls = (*given, *(_beside(preset, model) for model in preset.models[len(given) :]))
     try:
         first = find_model(calls[0])
     except InstrumentError as error:
         key = "models" if preset.fields.models else "model"
-        raise error if model else preset.error([key], error) from error
+        raise error if given else preset.error([key], error) from error
     if misfit := _misfit(first, bank):
         raise InstrumentError(f"{misfit}: choose a bank made for that model")
-    models = (Choice(calls[0], first), *(_choose(call, bank) for call in calls[1:]))
+    choices = (Choice(calls[0], first), *(_choose(call, bank) for call in calls[1:]))
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
-    snapshots = max(choice.manifest.spec.snapshots for choice in models if choice.manifest)
+    snapshots = max(choice.manifest.spec.snapshots for choice in choices if choice.manifest)
     performer = compose(preset, bank, seed=seed, snapshots=snapshots, models=calls)
     return Programme(
-        preset, bank, models, performer, FrameRate.parse(rate) if rate else preset.rate
+        preset, bank, choices, performer, FrameRate.parse(rate) if rate else preset.rate
     )
 
 

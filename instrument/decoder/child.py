@@ -53,8 +53,11 @@ class Child:
         self.sequence = 0  # of the last request handed over
         self.picture: Picture | None = None  # what is in the newest slot
 
-    def start(self, device: str, threads: int) -> None:
-        """Start the process. Raises OSError when there is no memory or no process to be had."""
+    def start(self, device: str, threads: int, gently: bool = False) -> None:
+        """Start the process; `gently`, it loads at a lower priority.
+
+        Raises OSError when there is no memory or no process to be had.
+        """
         spec = self._manifest.spec
         self._path, memory = create_memory(spec)
         self._exchange = Exchange(memory, spec)
@@ -63,7 +66,7 @@ class Child:
             # -P: a file named like a library in the performer's folder must not be imported.
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
-             "--device", device, "--threads", str(threads)],
+             "--device", device, "--threads", str(threads), *["--gently"][: int(gently)]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)

@@ -67,6 +67,7 @@ class DecoderProcess:
         self._life: _Life | None = None
         self._wanted: Request | None = None
         self._closing = False
+        self._gently = False
         self._state: State = "loading"
         self._message = f"{manifest.name}: loading"
         self._decode_seconds = 0.0
@@ -100,10 +101,15 @@ class DecoderProcess:
         life = self._life
         return None if life is None else life.child.pid
 
-    def start(self) -> None:
-        """Start loading, in the background. Once only."""
+    def start(self, gently: bool = False) -> None:
+        """Start loading, in the background. Once only.
+
+        `gently`: whatever plays already has the processor first. Should this process have to be
+        started anew later, it hurries.
+        """
         if self._watcher is not None or self._closing:
             raise RuntimeError("a DecoderProcess starts once")
+        self._gently = gently
         self._watcher = threading.Thread(target=self._keep_alive, name="decoder", daemon=True)
         self._watcher.start()
 
@@ -254,7 +260,7 @@ class DecoderProcess:
             life.started = self._clock.now()
             self._life = life
         try:
-            life.child.start(self._device, self._threads)
+            life.child.start(self._device, self._threads, self._gently and not self._restarts)
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

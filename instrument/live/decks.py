@@ -49,8 +49,8 @@ class Decoding(Protocol):
     def ended(self) -> bool:
         """Whether nothing of it is left."""
 
-    def start(self) -> None:
-        """Start loading; waits for nothing."""
+    def start(self, gently: bool = False) -> None:
+        """Start loading; waits for nothing. `gently`: others play meanwhile."""
 
     def post(self, index: int, z: F32, parameters: Mapping[str, float]) -> None:
         """Ask for the picture of row `index`; waits for nothing."""
@@ -80,12 +80,14 @@ class News(NamedTuple):
 class Deck:
     """One model, from the moment it is wanted to the end of its process."""
 
-    def __init__(self, name: str, open_it: Callable[[], Decoding], since: float) -> None:
+    def __init__(
+        self, name: str, open_it: Callable[[], Decoding], since: float, gently: bool
+    ) -> None:
         self.name = name
         self.since = since
         self.process: Decoding | None = None
         self._refusal: str | None = None
-        self._open_it = open_it
+        self._open_it, self._gently = open_it, gently
         self._dismissed = False
         self._opener = threading.Thread(target=self._open, name=f"opening {name}", daemon=True)
 
@@ -100,7 +102,7 @@ class Deck:
         process = None
         try:
             process = self._open_it()
-            process.start()
+            process.start(self._gently)
             self.process = process
         except InstrumentError as error:
             self._refusal = str(error)
@@ -183,7 +185,9 @@ class Decks:
         numbers = set(wanted)
         for number in numbers - self._open.keys():
             open_it = functools.partial(self._open_model, number)
-            self._open[number] = Deck(self.name(number), open_it, self._clock.now())
+            self._open[number] = Deck(
+                self.name(number), open_it, self._clock.now(), gently=bool(self._open)
+            )
             self._open[number].open()
         self._leaving = [deck for deck in self._leaving if not deck.ended]
         for number in self._open.keys() - numbers:

@@ -71,7 +71,8 @@ class Slow:
     def __init__(self) -> None:
         self.dismissed, self.ended = threading.Event(), False
 
-    def start(self) -> None:
+    def start(self, gently=False) -> None:
+        self.gently = gently
         time.sleep(0.3)
 
     def dismiss(self) -> None:
