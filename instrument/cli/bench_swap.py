@@ -32,6 +32,7 @@ from instrument.take.replay import verify
 from instrument.timebase import Clock, WallClock
 
 _SIZE = (256, 256)
+_PAUSE = 1.0  # s between what is done and what is measured
 _STEADY = 5.0  # s of playing one model, to know what is normal
 _SETTLING = 20.0  # s a process may take to be gone
 _OPENING = 120.0  # s a model may take to come
@@ -215,7 +216,7 @@ def _play(programme: Programme, fade: float, drive: Callable[[_Playing], None]) 
 def _swapping(programme: Programme, swaps: int, fade: float) -> list[Row]:
     def drive(playing: _Playing) -> None:
         for number in (1, 2):  # what is normal with each of them
-            playing.rest(1.0)
+            playing.rest(_PAUSE)
             playing.mark()
             playing.rest(_STEADY)
             playing.mark()
@@ -276,7 +277,7 @@ def _killed(programme: Programme, fade: float, where: str, victim: int) -> list[
     killed = list[int]()
 
     def drive(playing: _Playing) -> None:
-        playing.rest(1.0)
+        playing.rest(_PAUSE)
         playing.settle()
         playing.say("/model/mix", 0.5)
         playing.say("/model/2/load" if where == "swap" else "/model/2/join")
@@ -292,7 +293,7 @@ def _killed(programme: Programme, fade: float, where: str, victim: int) -> list[
             playing.until(lambda: process.restarts > 0, _OPENING, "a new process")
             back = playing.until(lambda: process.state == "ready", _OPENING, "a new process")
             playing.notes["back"] = [back]
-            playing.rest(1.0)
+            playing.rest(_PAUSE)
         if where == "mix":
             playing.say("/model/2/load")
         playing.until(lambda: playing.loop.models == Models(2), 60.0, "the fade")

@@ -220,7 +220,7 @@ def show(tmp_path):
             restarts = [decks.process(n) and decks.process(n).restarts for n in (1, 2)]
         assert not any(runs(pid) for pid in killed) and len(killed) == bool(victim)
         assert verify(take, "take").largest == verify(take, "take").parameters == 0.0
-        assert len(take) == seconds * 60
+        assert len(take) == round(seconds * 60)
         return loop, presenter, take, restarts
 
     return play
@@ -262,12 +262,12 @@ def mixing(number):
 )
 def test_a_swap_ends_well_whoever_is_killed_in_it(show, victim):
     before = belongings()
-    loop, presenter, take, restarts = show(SWAP, 3, victim)
+    loop, presenter, take, restarts = show(SWAP, 2.6, victim)
     assert take.sequence.column("/model/first")[-1] == 2
     assert take.sequence.column("/model/second")[-1] == 0
     assert restarts[0] is None, "the old model is gone"
     assert presenter.uploads[-1].shape == (48, 80, 4), "the new one is seen"
-    assert loop.meters.shown > 90
+    assert loop.meters.shown > 70
     assert belongings() == before
 
 
@@ -275,7 +275,7 @@ def test_a_swap_ends_well_whoever_is_killed_in_it(show, victim):
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_mix_goes_on_whoever_is_killed_in_it(show, number):
     before = belongings()
-    loop, presenter, take, restarts = show(MIX, 3, mixing(number))
+    loop, presenter, take, restarts = show(MIX, 2.6, mixing(number))
     assert (take.sequence.column("/model/share")[-60:] == 0.4).all()
     assert restarts[number - 1] == 1 and restarts[2 - number] == 0
     shapes = {pixels.shape for pixels in presenter.uploads[-30:]}
