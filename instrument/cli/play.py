@@ -73,6 +73,9 @@ def play(
         raise InstrumentError(f"seconds {seconds}: must be above 0")
     window_size = parse_size(size)
     programme = assemble(preset, model, seed, rate)
+    for number, choice in enumerate(programme.models, start=1):
+        if choice.trouble:
+            say(f"model {number} cannot be played: {choice.trouble}")
     events = read_events(script) if script else []
     in_steps = clock == "steps"
     demo = not (headless or in_steps or display_available())

@@ -104,7 +104,8 @@ def test_the_record_says_who_played_when(run, take):
 
 def test_what_cannot_be_played_is_told_once_in_a_line_that_names_both(run, show, caplog):
     write_events(show / "swaps.jsonl", SCRIPT)
-    perform(run, show, "a.take", show / "swaps.jsonl")
+    ran = perform(run, show, "a.take", show / "swaps.jsonl")
+    assert "model 3 cannot be played: small wants z of 16 numbers, the bank has 64" in ran.err
     said = [record.getMessage() for record in caplog.records]
     assert "small wants z of 16 numbers, the bank has 64" in said
     assert sum("nowhere" in line and "no such folder" in line for line in said) == 1
@@ -212,6 +213,10 @@ def test_another_first_model(run, show):
     perform(run, show, "a.take", show / "s.jsonl", "--model", show / "dusk")
     listed = read_take(show / "a.take").header.models
     assert [m.name for m in listed][:2] == ["dusk", "day"]
+    more = ("--model", show / "dusk", "--model", show / "night", "--seconds", 1)
+    perform(run, show, "b.take", show / "s.jsonl", *more)
+    listed = read_take(show / "b.take").header.models
+    assert [m.name for m in listed][:3] == ["dusk", "night", "small"]
     ran = run("play", show / "show.toml", "--model", show / "small", "--headless", "--seconds", 1)
     assert ran.code == 1 and "small wants z of 16 numbers, the bank has 64" in ran.error
 

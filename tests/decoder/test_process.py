@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,34 @@ def test_close_leaves_nothing_behind(card):
     assert not runs(pid)
     assert set(Path("/dev/shm").glob("latent-instrument-*")) <= before
     assert process.newest(-1, 1) is None
+
+
+def niceness(pid):
+    """The nice values of a process's threads; nothing where one ends meanwhile."""
+    try:
+        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return set()
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a priority of a thread's own")
+def test_loading_gently_gives_way_and_playing_does_not(card):
+    own = os.nice(0)
+    low = min(own + 10, 19)
+    process = DecoderProcess(card(delay=0.4))
+    process.start(gently=True)
+    with closing(process):
+        until(lambda: process.pid is not None and niceness(process.pid) == {own, low})
+        assert process.state == "loading"
+        until(lambda: process.state == "ready")
+        until(lambda: niceness(process.pid) == {own})
+        os.kill(process.pid, signal.SIGKILL)
+        until(lambda: process.restarts == 1)
+        until(lambda: process.pid is not None)
+        while process.state != "ready":  # started anew it hurries
+            assert process.pid is None or niceness(process.pid) <= {own}
+            time.sleep(0.01)
 
 
 def mapped_memory():
