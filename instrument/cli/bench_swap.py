@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from instrument import InstrumentError
+from instrument.cli.belongings import Belongings, belongings, children
 from instrument.cli.measured import Row, load_now, report_rows, row
 from instrument.cli.play import open_decks
 from instrument.cli.sources import Programme, assemble, open_take
@@ -66,56 +67,6 @@ def bench_swap(
 # --- a show that somebody else drives
 
 
-@dataclass(frozen=True, slots=True)
-class _Belongings:
-    """What the stage has, and what its child processes have: bytes, and counts."""
-
-    stage: int
-    children: int
-    threads: int
-    descriptors: int
-    processes: int
-    pictures: int  # mapped files of shared pictures
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Everything but bytes."""
-        return (self.threads, self.descriptors, self.processes, self.pictures)
-
-
-def _belongings() -> _Belongings:
-    pids = _children()
-    return _Belongings(
-        _resident("self"),
-        sum(_resident(pid) for pid in pids),
-        threading.active_count(),
-        len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - the folder itself is one of them
-        len(pids),
-        Path("/proc/self/maps").read_text().count("latent-instrument-"),
-    )
-
-
-def _resident(pid: str) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:  # gone meanwhile
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _children() -> list[str]:
-    """Processes whose parent is this one, dead ones that nobody waited for included."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == os.getpid():
-            found.append(path.parent.name)
-    return found
-
-
 @dataclass(slots=True)
 class _Playing:
     """A show under way, driven from a thread of its own."""
@@ -125,7 +76,7 @@ class _Playing:
     decks: Decks
     clock: Clock
     notes: dict[str, list[float]] = field(default_factory=dict)
-    states: list[_Belongings] = field(default_factory=list)
+    states: list[Belongings] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # how many holds there were, at some moments
 
     def say(self, address: str, value: float = 1.0) -> None:
@@ -147,9 +98,9 @@ class _Playing:
 
     def settle(self) -> None:
         """Wait until one process alone is left, and note what there is."""
-        self.until(lambda: len(_children()) == 1, _SETTLING, "one decoder left")
+        self.until(lambda: len(children()) == 1, _SETTLING, "one decoder left")
         self.rest(0.3)
-        self.states.append(_belongings())
+        self.states.append(belongings())
 
     def mark(self) -> None:
         """Remember how many pictures were shown by now."""
@@ -171,7 +122,7 @@ class _Playing:
 def _play(programme: Programme, fade: float, drive: Callable[[_Playing], None]) -> _Playing:
     """Play offscreen and record while `drive` has its way in a thread; then see what is left."""
     clock, failures = WallClock(), list[Exception]()
-    at_first = _belongings()
+    at_first = belongings()
 
     def run() -> None:
         try:
@@ -205,7 +156,7 @@ def _play(programme: Programme, fade: float, drive: Callable[[_Playing], None]) 
         replayed = verify(record, "the take")
         missing = playing.loop.meters.ticks - len(record) + tape.summaries[0].dropped.rows
         playing.notes["record"] = [replayed.largest, replayed.parameters, missing]
-    left = sum(a - b for a, b in zip(_belongings().counts, at_first.counts, strict=True))
+    left = sum(a - b for a, b in zip(belongings().counts, at_first.counts, strict=True))
     playing.notes["left"] = [left]
     return playing
 
@@ -233,7 +184,10 @@ def _swapping(programme: Programme, swaps: int, fade: float) -> list[Row]:
         late, ticks = playing.loop.meters.late_ticks - late, playing.loop.meters.ticks - ticks
         playing.notes["late"] = [100.0 * late / ticks]
 
-    playing = _play(programme, fade, drive)
+    return _swap_rows(_play(programme, fade, drive), programme, swaps, fade)
+
+
+def _swap_rows(playing: _Playing, programme: Programme, swaps: int, fade: float) -> list[Row]:
     steady = [playing.holds(0, 1), playing.holds(2, 3)]
     normal = float(max(statistics.median(holds) for holds in steady))
     held = playing.holds(4, 5)
@@ -302,7 +256,7 @@ def _killed(programme: Programme, fade: float, where: str, victim: int) -> list[
 
     playing = _play(programme, fade, drive)
     who = f"{where}: killed the {'first' if victim == 1 else 'second'}"
-    gone = sum(str(pid) in _children() for pid in killed)
+    gone = sum(str(pid) in children() for pid in killed)
     return [
         row(f"{who}, seconds until it plays", playing.notes.get("back", [0.0])[0], 30.0, "s",
             longest_hold_s=round(float(max(playing.holds(0, 1))), 3)),

@@ -25,9 +25,9 @@ SCRIPT = "ten-seconds.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model of a show: how it is called, what was found, or why it cannot be played."""
+    """A model of a show: its name or path, what was found there, or why it cannot be played."""
 
-    call: str
+    place: str
     manifest: ModelManifest | None
     trouble: str = ""
 
@@ -35,7 +35,7 @@ class Choice:
     def reference(self) -> ModelReference:
         """Which model it is, as far as anybody knows."""
         if self.manifest is None:
-            return ModelReference(self.call)
+            return ModelReference(Path(self.place).name)
         return ModelReference(self.manifest.name, self.manifest.sha256)
 
 
@@ -69,7 +69,7 @@ class Programme:
         choice = self.models[number - 1]
         if choice.manifest is not None and not choice.trouble:
             return choice.manifest
-        manifest = find_model(choice.call)
+        manifest = find_model(choice.place)
         if misfit := _misfit(manifest, self.bank):
             raise InstrumentError(misfit)
         return manifest
@@ -128,19 +128,20 @@ def assemble(
     preset = find_preset(preset_name)
     bank = find_bank(preset)
     given = tuple(models or ())
-    calls = (*given, *(_beside(preset, model) for model in preset.models[len(given) :]))
+    names = (*given, *preset.models[len(given) :])
+    places = (*given, *(_beside(preset, name) for name in names[len(given) :]))
     try:
-        first = find_model(calls[0])
+        first = find_model(places[0])
     except InstrumentError as error:
         key = "models" if preset.fields.models else "model"
         raise error if given else preset.error([key], error) from error
     if misfit := _misfit(first, bank):
         raise InstrumentError(f"{misfit}: choose a bank made for that model")
-    choices = (Choice(calls[0], first), *(_choose(call, bank) for call in calls[1:]))
+    choices = (Choice(places[0], first), *(_choose(place, bank) for place in places[1:]))
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
     snapshots = max(choice.manifest.spec.snapshots for choice in choices if choice.manifest)
-    performer = compose(preset, bank, seed=seed, snapshots=snapshots, models=calls)
+    performer = compose(preset, bank, seed=seed, snapshots=snapshots, models=names)
     return Programme(
         preset, bank, choices, performer, FrameRate.parse(rate) if rate else preset.rate
     )
@@ -152,12 +153,12 @@ def _beside(preset: Preset, model: str) -> str:
     return str(path) if model not in bundled_models() and path.exists() else model
 
 
-def _choose(call: str, bank: WaypointBank) -> Choice:
+def _choose(place: str, bank: WaypointBank) -> Choice:
     try:
-        manifest = find_model(call)
+        manifest = find_model(place)
     except InstrumentError as error:
-        return Choice(call, None, str(error))
-    return Choice(call, manifest, _misfit(manifest, bank) or "")
+        return Choice(place, None, str(error))
+    return Choice(place, manifest, _misfit(manifest, bank) or "")
 
 
 def _misfit(manifest: ModelManifest, bank: WaypointBank) -> str | None:
@@ -166,8 +167,8 @@ def _misfit(manifest: ModelManifest, bank: WaypointBank) -> str | None:
     if wanted == held:
         return None
     if wanted.shape != held.shape:
-        numbers = ["x".join(map(str, spec.shape)) for spec in (wanted, held)]
-        return f"{manifest.name} wants z of {numbers[0]} numbers, the bank has {numbers[1]}"
+        wants, has = ("x".join(map(str, spec.shape)) for spec in (wanted, held))
+        return f"{manifest.name} wants z of {wants} numbers, the bank {bank.name} has {has}"
     return f"{manifest.name} takes {wanted}, bank {bank.name!r} holds {held}"
 
 

@@ -91,17 +91,10 @@ class Laws:
             find(f"/model/{word}") for word in ("mix", "fade", "first", "second", "share")
         )
         self.told = (self._first, self._second, self._share)
-        self.model_words = {
-            f"/model/{word}/{verb}": (number, verb)
-            for word, number in model_words(models).items()
-            for verb in ("load", "join")
-        }
+        self.model_words = _model_addresses(model_words(models), ("load", "join"))
         # What only the stage can know, and tells: no hand, binding or cue does.
-        self.reports = {
-            f"/model/{number}/{verb}": (number, verb)
-            for number in range(1, len(models) + 1)
-            for verb in ("ready", "failed")
-        }
+        numbers = {str(number): number for number in range(1, len(models) + 1)}
+        self.reports = _model_addresses(numbers, ("ready", "failed"))
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
@@ -229,3 +222,10 @@ class Laws:
             index = self.space.index(address)
             values[index] = self.space.parameters[index].clamp(value)
         return values
+
+
+def _model_addresses(words: dict[str, int], verbs: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Address → the number of the model it is about, and the verb."""
+    return {
+        f"/model/{word}/{verb}": (number, verb) for word, number in words.items() for verb in verbs
+    }

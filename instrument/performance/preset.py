@@ -7,6 +7,7 @@ with their line.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -173,7 +174,8 @@ def compose(
     if not 0 <= fields.seed < 1 << 63:
         raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
     models = preset.models if models is None else models
-    probe = Performer(bank, pad=pad, snapshots=snapshots, models=models)
+    make = functools.partial(Performer, bank, pad=pad, snapshots=snapshots, models=models)
+    probe = make()
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -181,22 +183,16 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
-    listening = Performer(
-        bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots, models=models
-    )
+    listening = make(bindings=tuple(bindings))
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
-    return Performer(
-        bank,
+    return make(
         values=fields.parameters,
         bindings=(*RESERVED, *bindings),
-        pad=pad,
         score=Score(tuple(cues)),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
-        snapshots=snapshots,
-        models=models,
     )
 
 

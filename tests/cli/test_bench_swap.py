@@ -12,6 +12,7 @@ import pytest
 
 from instrument import InstrumentError
 from instrument.cli import bench_swap, measured
+from instrument.cli.belongings import belongings, children, resident
 from instrument.display.offscreen import Offscreen
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -42,7 +43,7 @@ def test_two_swaps_are_measured(run, cards, tmp_path, monkeypatch):
     monkeypatch.setattr(bench_swap, "_STEADY", 0.5)
     monkeypatch.setattr(bench_swap, "_PAUSE", 0.1)
     monkeypatch.setattr(bench_swap, "_killing", lambda programme, fade: [])
-    before = bench_swap._belongings()
+    before = belongings()
     out = tmp_path / "swaps.json"
     ran = run("bench-swap", "--swaps", 2, "--fade", 0.2, *cards, "--json", "-o", out)
     assert ran.code == 0, ran.err
@@ -56,7 +57,7 @@ def test_two_swaps_are_measured(run, cards, tmp_path, monkeypatch):
     assert held["models"] == "a and b" and held["pictures"] > 20 and held["normal_ms"] > 10
     mib = by_name["memory of the decoders, more than before"]["mib"]
     assert len(mib) == 4 and all(10 < size < 2000 for size in mib)
-    assert bench_swap._belongings().counts == before.counts
+    assert belongings().counts == before.counts
 
 
 def test_a_kill_is_measured(cards, monkeypatch):
@@ -76,13 +77,13 @@ def test_what_it_cannot_measure(run, cards):
 def test_memory_and_children_are_counted():
     with subprocess.Popen(["sleep", "60"]) as child:
         pid = str(child.pid)
-        assert pid in bench_swap._children() and str(os.getpid()) not in bench_swap._children()
-        assert bench_swap._belongings().processes >= 1
-        assert bench_swap._resident("self") > 10 << 20
+        assert pid in children() and str(os.getpid()) not in children()
+        assert belongings().processes >= 1
+        assert resident("self") > 10 << 20
         os.kill(child.pid, signal.SIGKILL)
         time.sleep(0.1)
-        assert pid in bench_swap._children(), "dead, and nobody waited for it: it is left"
-    assert pid not in bench_swap._children() and bench_swap._resident(pid) == 0
+        assert pid in children(), "dead, and nobody waited for it: it is left"
+    assert pid not in children() and resident(pid) == 0
 
 
 def test_a_table_marks_what_is_over(capsys, tmp_path):
