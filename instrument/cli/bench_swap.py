@@ -113,8 +113,8 @@ class _Playing:
     def swap_to(self, number: int) -> None:
         """Load a model and wait until it plays alone."""
         self.say(f"/model/{number}/load")
-        self.until(lambda: self.loop.models.incoming == number, 5.0, "the word")
-        opened = self.until(lambda: self.loop.models.second == number, _OPENING, "the model")
+        self.until(lambda: number in self.loop.models.wanted, 5.0, "the word")
+        opened = self.until(lambda: self.loop.models.incoming == 0, _OPENING, "the model")
         self.notes.setdefault("opened", []).append(opened)
         self.until(lambda: self.loop.models == Models(number), 60.0, "the fade")
 
