@@ -191,7 +191,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         ("latent", {"shape": [8], "space": "x"}), ("latent", {"shape": [8], "space": []}),
         ("parameters", "abc"), ("parameters", [1]), ("parameters", ["no address"]),
         ("parameters", ["/a\nb"]), ("parameters", ["/a", "/a"]), ("parameters", ["/a"]),
-        ("parameters", {"/a": 1}),
+        ("parameters", {"/a": 1}), ("models", None), ("models", {}), ("models", ["night"]),
     ],
 )  # fmt: skip
 def test_wrong_sidecars_name_their_key(tmp_path: Path, key: str, value: object) -> None:
@@ -214,6 +214,15 @@ def test_sidecars_that_are_no_json_objects(tmp_path: Path, text: str) -> None:
     path.with_suffix(".json").write_text(text, encoding="latin1")
     with pytest.raises(InstrumentError, match=r"walk\.json"):
         load_sequence(path)
+
+
+def test_several_models_are_listed_and_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "walk.npy"
+    save_sequence(path, walk())
+    assert "models" not in json.loads(path.with_suffix(".json").read_text())
+    several = (ModelReference("night", "ab" * 32), ModelReference("day"))
+    save_sequence(path, walk(model=several[1], models=several))
+    assert load_sequence(path).models == several and load_sequence(path).model == several[1]
 
 
 def test_what_only_describes_is_taken_leniently(tmp_path: Path) -> None:

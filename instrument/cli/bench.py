@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import signal
 import statistics
 import sys
@@ -16,15 +14,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from instrument import __version__
-from instrument.cli.console import say
+from instrument.cli.measured import load_now, report_rows, row
+from instrument.cli.play import open_decks
 from instrument.cli.sources import assemble, bundled_script, open_take
-from instrument.decoder.process import DecoderProcess
 from instrument.display.offscreen import Offscreen
 from instrument.display.presenter import Presenter
 from instrument.event import ControlEvent, read_events
-from instrument.live.loop import Loop, Screen, Show
+from instrument.live.loop import Loop, Show
 from instrument.live.meters import Meters
+from instrument.live.projection import Screen
 from instrument.live.tape import Tape
 from instrument.performance.mapping import Binding
 from instrument.performance.performer import Performer
@@ -45,36 +43,9 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the performer, the tick and a minute of performance without pictures."""
+    load = load_now()
     rows = [_performer_advance(), *_tick_overhead(), *_killed_decoder(), _minute_in_steps()]
-    document = {
-        "instrument": __version__,
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "rows": rows,
-    }
-    text = json.dumps(document, indent=1)
-    if out is not None:
-        out.write_text(text + "\n", encoding="utf-8")
-    print(text if as_json else _table(rows))
-    missed = [row["name"] for row in rows if row["value"] > row["target"]]
-    if missed:
-        say(f"over target: {', '.join(missed)}")
-
-
-def _row(name: str, value: float, target: float, unit: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "value": round(value, 3), "target": target, "unit": unit, **more}
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [f"{'what':<44} {'measured':>10} {'target':>8}"]
-    for row in rows:
-        mark = "" if row["value"] <= row["target"] else "  <- over"
-        lines.append(
-            f"{row['name']:<44} {row['value']:>10.3f} {row['target']:>8g} {row['unit']}{mark}"
-        )
-    return "\n".join(lines)
+    report_rows(rows, load, out, as_json)
 
 
 def _performer_advance() -> dict[str, Any]:
@@ -104,7 +75,7 @@ def _performer_advance() -> dict[str, Any]:
         performance = performer.advance(performance, now, events)
         performer.z(performance)
         times.append(clock.now() - begun)
-    return _row(
+    return row(
         f"performer, one frame, {performer.spec.size}-D, {_BINDINGS} bindings, drift",
         1e6 * statistics.median(times), 150.0, "µs",
         p99=round(1e6 * float(np.percentile(times, 99)), 1), frames=_ROUNDS,
@@ -115,7 +86,7 @@ def _tick_overhead() -> list[dict[str, Any]]:
     """Everything of a tick but decode and swap, offscreen, while a take is written."""
     meters, _ = _offscreen_show(10.0)
     return [
-        _row(
+        row(
             "tick without decode and swap, 256 px, recording",
             1e3 * meters.overhead.percentile(50), 2.0, "ms",
             p99=round(1e3 * meters.overhead.percentile(99), 3), ticks=meters.ticks,
@@ -129,8 +100,8 @@ def _killed_decoder() -> list[dict[str, Any]]:
     meters, killed = _offscreen_show(15.0, kill_after=5.0)
     late = 100.0 * (1.0 - meters.on_time)
     return [
-        _row("decoder killed: ticks not on time", late, 1.0, "%", ticks=meters.ticks),
-        _row("decoder killed: seconds until pictures return", meters.longest_hold, 5.0, "s",
+        row("decoder killed: ticks not on time", late, 1.0, "%", ticks=meters.ticks),
+        row("decoder killed: seconds until pictures return", meters.longest_hold, 5.0, "s",
              killed=killed, pictures=meters.shown),
     ]  # fmt: skip
 
@@ -141,23 +112,24 @@ def _offscreen_show(seconds: float, kill_after: float | None = None) -> tuple[Me
     clock, killed = WallClock(), list[int]()
 
     def kill() -> None:
-        if decoder.pid is not None:
+        decoder = decks.process(1)
+        if decoder is not None and decoder.pid is not None:
             os.kill(decoder.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
             killed.append(decoder.pid)
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        DecoderProcess(programme.model) as decoder,
+        open_decks(programme, clock) as decks,
         Offscreen((256, 256)) as surface,
     ):
-        while decoder.state == "loading":  # what is measured is playing, not starting
+        while decks.news(1) is None:  # what is measured is playing, not starting
             clock.wait_until(clock.now() + 0.05)
         take = Path(folder) / "bench.take"
         show = Show(
             programme.performer, programme.rate, clock,
             Tape(lambda began: open_take(programme, take, began, patient=True)),
             script=read_events(bundled_script()), seconds=seconds, record=True,
-            screen=Screen(surface, Presenter(surface.ctx), decoder),
+            screen=Screen(surface, Presenter(surface.ctx), decks),
         )  # fmt: skip
         timer = threading.Timer(kill_after or 0.0, kill)
         if kill_after is not None:
@@ -183,4 +155,4 @@ def _minute_in_steps() -> dict[str, Any]:
         begun = clock.now()
         Loop(show).run()
         spent = clock.now() - begun
-    return _row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)
+    return row("60 s of performance in steps, recorded", spent, 2.0, "s", rows=3600)

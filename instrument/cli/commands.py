@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from instrument import __version__
-from instrument.cli import bench, doctor, models, play, render, takes
+from instrument.cli import bench, bench_swap, doctor, models, play, render, takes
 
 
 def command_line() -> typer.Typer:
@@ -20,6 +20,7 @@ def command_line() -> typer.Typer:
     app.add_typer(_models(), name="models")
     app.command("doctor")(doctor.doctor)
     app.command("bench")(bench.bench)
+    app.command("bench-swap")(bench_swap.bench_swap)
     return app
 
 

@@ -27,7 +27,9 @@ from instrument.display.presenter import Presenter
 from instrument.display.window import Window
 from instrument.event import ControlEvent, read_events
 from instrument.frame import U8
-from instrument.live.loop import Loop, Screen, Show
+from instrument.live.decks import Decks, Rehearsal
+from instrument.live.loop import Loop, Show
+from instrument.live.projection import Screen
 from instrument.live.tape import Tape
 from instrument.performance.state import Performance
 from instrument.take.layout import RECORD
@@ -43,7 +45,10 @@ def play(
     preset: Annotated[
         str, typer.Argument(help="A preset's name, or a file NAME.toml.")
     ] = "default",
-    model: Annotated[str | None, typer.Option(help="Another model than the preset's.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Another model than the preset's first; again for its second …"),
+    ] = None,
     take: Annotated[
         Path | None, typer.Option(help="Record from the start into this take, or folder of takes.")
     ] = None,
@@ -68,6 +73,9 @@ def play(
         raise InstrumentError(f"seconds {seconds}: must be above 0")
     window_size = parse_size(size)
     programme = assemble(preset, model, seed, rate)
+    for number, choice in enumerate(programme.models, start=1):
+        if choice.trouble:
+            say(f"model {number} cannot be played: {choice.trouble}")
     events = read_events(script) if script else []
     in_steps = clock == "steps"
     demo = not (headless or in_steps or display_available())
@@ -83,6 +91,7 @@ def play(
     show = Show(
         programme.performer, programme.rate, timing, tape,
         script=events, seconds=seconds, record=take is not None,
+        rehearsal=Rehearsal(programme.refuse),
     )  # fmt: skip
     if headless or demo or in_steps:
         loop = Loop(show)
@@ -99,19 +108,28 @@ def _play_in_window(
 ) -> Loop:
     with ExitStack() as stack:
         # The decoder first: it loads while the window opens.
-        decoder = stack.enter_context(DecoderProcess(programme.model))
+        decks = stack.enter_context(open_decks(programme, show.clock))
         window = stack.enter_context(
             Window(size, f"latent-instrument: {programme.bank.name}", clock=show.clock,
                    fullscreen=fullscreen)
         )  # fmt: skip
         show.screen = Screen(
-            window, Presenter(window.ctx), decoder, programme.preset.fit,
+            window, Presenter(window.ctx), decks, programme.preset.fit,
             _home_picture(programme), hud=fullscreen is None, hint=_HINT,
         )  # fmt: skip
         loop = Loop(show)
         with _stops(loop):
             loop.run()
         return loop
+
+
+def open_decks(programme: Programme, clock: Clock) -> Decks:
+    """The decks for the models of `programme`: one decoder process for each that is wanted."""
+
+    def open_model(number: int) -> DecoderProcess:
+        return DecoderProcess(programme.manifest(number))
+
+    return Decks(programme.names, open_model, clock)
 
 
 def _home_picture(programme: Programme) -> U8 | None:
@@ -208,9 +226,7 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
     if demo:
         folder = tape.summaries[0].folder
         film = _beside(folder, "films")
-        made = render_film(
-            folder, film, model=None, size=(512, 512), sheet=film.with_suffix(".png")
-        )
+        made = render_film(folder, film, size=(512, 512), sheet=film.with_suffix(".png"))
         fields["film"], fields["sheet"] = str(made.path), str(film.with_suffix(".png"))
         lines += [f"film   {made.path}  ({made.frames} frames)", f"sheet  {fields['sheet']}"]
     report(fields, as_json, "\n".join(lines) or "played; nothing recorded (R, or --take, records)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from instrument import InstrumentError
 from instrument.cli.console import console, report
 from instrument.cli.sources import model_for, parse_size
+from instrument.decoder.crossfade import FIRST, SECOND, SHARE, CrossfadeDecoder, parts_of
 from instrument.decoder.models import ModelManifest
-from instrument.decoder.protocol import Decoder
+from instrument.decoder.protocol import Decoder, DecoderSpec
 from instrument.display.finish import finish
 from instrument.display.look import Fit, Look
 from instrument.frame import U8
@@ -45,7 +47,8 @@ def render_command(
         str | None, typer.Option(help="A take is sampled anew; a z-sequence plays at this rate.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Another model of the same latent shape.")
+        list[str] | None,
+        typer.Option(help="Another model of the same latent shape; again for each that plays."),
     ] = None,
     frames: Annotated[str | None, typer.Option(help="Only the frames A:B.")] = None,
     codec: Annotated[str | None, typer.Option(help="h264 or png.")] = None,
@@ -57,7 +60,7 @@ def render_command(
     if fit not in ("fit", "fill"):
         raise InstrumentError(f"fit {fit!r}: allowed are fit and fill")
     made = render_film(
-        source, out, model=model, size=parse_size(size) if size else None,
+        source, out, models=tuple(model or ()), size=parse_size(size) if size else None,
         rate=FrameRate.parse(rate) if rate else None, frames=frames, codec=codec,
         fit="fill" if fit == "fill" else "fit", sheet=sheet,
     )  # fmt: skip
@@ -69,7 +72,7 @@ def render_film(
     source: Path,
     out: Path,
     *,
-    model: str | None,
+    models: tuple[str, ...] = (),
     size: tuple[int, int] | None = None,
     rate: FrameRate | None = None,
     frames: str | None = None,
@@ -77,25 +80,28 @@ def render_film(
     fit: Fit = "fit",
     sheet: Path | None = None,
 ) -> RenderReport:
-    """Read `source`, decode it and write the film; `size` is (width, height)."""
+    """Read `source`, decode it and write the film; `size` is (width, height).
+
+    `models` stand in for those that play, in the order of their numbers.
+    """
     sequence = load_source(source, rate)
     if frames is not None:
         sequence = sequence.cut(FrameRange.parse(frames, len(sequence)))
-    manifest = model_for(sequence.model, model, source)
-    check_model(sequence, manifest.spec, allow_other_model=model is not None)
-    width, height = size or (manifest.size[1], manifest.size[0])
+    playing = models_of(sequence, models, source)
+    largest = max(manifest.size for manifest in playing.values())
+    width, height = size or (largest[1], largest[0])
     if out.suffix in (".mp4", ".mov", ".png"):
         out.parent.mkdir(parents=True, exist_ok=True)
     # Opened before torch is: what is wrong with the name or the disk is said at once.
     film = open_film(out, (height, width), sequence.rate, codec)
     with film:
-        decoder = _open(manifest)
+        decoder = _open(sequence, playing, (width, height), fit)
         sequence = hold_frozen(sequence)
         finished = _finisher((width, height), fit)
         with _bar(len(sequence), out.name) as tell:
             made = render(
                 sequence, decoder, lambda _size, _rate: film, size=(height, width),
-                finish=finished, progress=tell, allow_other_model=model is not None,
+                finish=finished, progress=tell, allow_other_model=True,  # each was checked above
             )  # fmt: skip
         if sheet is not None:
             _write_sheet(sheet, sequence, decoder, finished, (width, height))
@@ -113,10 +119,42 @@ def load_source(source: Path, rate: FrameRate | None = None) -> ZSequence:
     return replace(sequence, rate=rate) if rate else sequence
 
 
-def _open(manifest: ModelManifest) -> Decoder:
+def models_of(
+    sequence: ZSequence, names: tuple[str, ...], source: Path
+) -> dict[int, ModelManifest]:
+    """The models that `sequence` shows, by their numbers; `names` stand in for the first of them.
+
+    Raises InstrumentError naming a model that is not here, or that its z do not go with.
+    """
+    if len(sequence) == 0:
+        raise InstrumentError(f"{source}: holds no frame")
+    references = sequence.models or (sequence.model,)
+    columns = {a: c for a in (FIRST, SECOND, SHARE) if (c := sequence.column(a)) is not None}
+    numbers = sorted(parts_of(columns, len(sequence)))
+    if numbers[-1] > len(references):
+        raise InstrumentError(f"{source}: shows model {numbers[-1]}, and lists {len(references)}")
+    found = {}
+    for number, name in zip_longest(numbers, names[: len(numbers)]):
+        reference = references[number - 1]
+        found[number] = model_for(reference, name, source)
+        own = replace(sequence, model=reference)
+        check_model(own, found[number].spec, allow_other_model=name is not None)
+    return found
+
+
+def _open(
+    sequence: ZSequence, playing: dict[int, ModelManifest], size: tuple[int, int], fit: Fit
+) -> Decoder:
+    """One decoder for all rows: the model that plays, or as many as do."""
     from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
 
-    return open_decoder(manifest)
+    decoders = {number: open_decoder(manifest) for number, manifest in playing.items()}
+    if len(decoders) == 1:
+        return decoders.popitem()[1]
+    name = " + ".join(manifest.name for manifest in playing.values())
+    spec = DecoderSpec(name, sequence.spec, (size[1], size[0]), sequence.model.sha256)
+    layout = Look(fit=fit)
+    return CrossfadeDecoder(spec, decoders, lambda picture: finish(picture, layout, size))
 
 
 def _finisher(size: tuple[int, int], fit: Fit) -> Finish:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from instrument import InstrumentError
 from instrument.cli.console import say
-from instrument.decoder.models import ModelManifest, find_model
+from instrument.decoder.models import ModelManifest, bundled_models, find_model
 from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
 from instrument.performance.performer import Performer
@@ -24,14 +25,59 @@ SCRIPT = "ten-seconds.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A model of a show: its name or path, what was found there, or why it cannot be played."""
+
+    place: str
+    manifest: ModelManifest | None
+    trouble: str = ""
+
+    @property
+    def reference(self) -> ModelReference:
+        """Which model it is, as far as anybody knows."""
+        if self.manifest is None:
+            return ModelReference(Path(self.place).name)
+        return ModelReference(self.manifest.name, self.manifest.sha256)
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
-    """Everything a performance needs before the first tick."""
+    """Everything a performance needs before the first tick. Of `models` the first plays first."""
 
     preset: Preset
     bank: WaypointBank
-    model: ModelManifest
+    models: tuple[Choice, ...]
     performer: Performer
     rate: FrameRate
+
+    @property
+    def model(self) -> ModelManifest:
+        """The model that plays first."""
+        manifest = self.models[0].manifest
+        assert manifest is not None
+        return manifest
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the models are called on screen."""
+        return tuple(choice.reference.name for choice in self.models)
+
+    def manifest(self, number: int) -> ModelManifest:
+        """Model `number`, from 1, looked for again where it was missing. May read a disk.
+
+        Raises InstrumentError in one line where it cannot be played with this bank.
+        """
+        choice = self.models[number - 1]
+        if choice.manifest is not None and not choice.trouble:
+            return choice.manifest
+        manifest = find_model(choice.place)
+        if misfit := _misfit(manifest, self.bank):
+            raise InstrumentError(misfit)
+        return manifest
+
+    def refuse(self, number: int) -> str | None:
+        """Why model `number` could not be played when the show began, or None."""
+        return self.models[number - 1].trouble or None
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -72,40 +118,76 @@ def find_bank(preset: Preset) -> WaypointBank:
     raise preset.error(["bank"], f"bank {preset.bank!r}: no {beside}; bundled banks: {banks}")
 
 
-def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | None) -> Programme:
-    """Read preset, bank and model and see that they go together. Raises InstrumentError."""
+def assemble(
+    preset_name: str, models: Sequence[str] | None, seed: int | None, rate: str | None
+) -> Programme:
+    """Read preset, bank and models and see that they go together. Raises InstrumentError.
+
+    `models` stand in for the preset's first, or first few. The very first must be there and fit
+    the bank; what is wrong with another is known from now on, and said when it is called.
+    """
     preset = find_preset(preset_name)
     bank = find_bank(preset)
+    given = tuple(models or ())
+    names = (*given, *preset.models[len(given) :])
+    places = (*given, *(_beside(preset, name) for name in names[len(given) :]))
     try:
-        manifest = find_model(model or preset.model, say)
+        first = find_model(places[0], say)
     except InstrumentError as error:
-        raise error if model else preset.error(["model"], error) from error
-    if manifest.latent != bank.spec:
-        raise InstrumentError(
-            f"bank {bank.name!r} holds {bank.spec}, model {manifest.name!r} takes "
-            f"{manifest.latent}: choose a bank made for that model"
-        )
+        key = "models" if preset.fields.models else "model"
+        raise error if given else preset.error([key], error) from error
+    if misfit := _misfit(first, bank):
+        raise InstrumentError(f"{misfit}: choose a bank made for that model")
+    choices = (Choice(places[0], first), *(_choose(place, bank) for place in places[1:]))
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
-    performer = compose(preset, bank, seed=seed, snapshots=manifest.spec.snapshots)
+    snapshots = max(choice.manifest.spec.snapshots for choice in choices if choice.manifest)
+    performer = compose(preset, bank, seed=seed, snapshots=snapshots, models=names)
     return Programme(
-        preset, bank, manifest, performer, FrameRate.parse(rate) if rate else preset.rate
+        preset, bank, choices, performer, FrameRate.parse(rate) if rate else preset.rate
     )
+
+
+def _beside(preset: Preset, model: str) -> str:
+    """A model as `find_model` takes it: a path in a preset counts from the preset's folder."""
+    path = (preset.folder or Path()) / model
+    return str(path) if model not in bundled_models() and path.exists() else model
+
+
+def _choose(place: str, bank: WaypointBank) -> Choice:
+    try:
+        manifest = find_model(place)
+    except InstrumentError as error:
+        return Choice(place, None, str(error))
+    return Choice(place, manifest, _misfit(manifest, bank) or "")
+
+
+def _misfit(manifest: ModelManifest, bank: WaypointBank) -> str | None:
+    """Why `manifest` cannot play the waypoints of `bank`, naming both; None where it can."""
+    wanted, held = manifest.latent, bank.spec
+    if wanted == held:
+        return None
+    if wanted.shape != held.shape:
+        wants, has = ("x".join(map(str, spec.shape)) for spec in (wanted, held))
+        return f"{manifest.name} wants z of {wants} numbers, the bank {bank.name} has {has}"
+    return f"{manifest.name} takes {wanted}, bank {bank.name!r} holds {held}"
 
 
 def open_take(
     programme: Programme, folder: Path, began: Performance, *, patient: bool, started: str = ""
 ) -> TakeRecorder:
     """A take of `programme` in `folder`, already open, that begins with `began`."""
-    performer, model = programme.performer, programme.model
+    performer = programme.performer
+    models = tuple(choice.reference for choice in programme.models)
     header = TakeHeader(
         name=folder.absolute().name.removesuffix(".take"),
         rate=programme.rate,
         spec=programme.bank.spec,
         addresses=performer.space.addresses,
-        model=ModelReference(model.name, model.sha256),
+        model=models[began.models.first - 1],
         seed=performer.seed,
         started=started,
+        models=models if len(models) > 1 else (),
     )
     attachments = attachments_of(performer, programme.preset, began)
     return TakeRecorder(folder, header, attachments, patient=patient).open()

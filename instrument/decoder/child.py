@@ -53,8 +53,11 @@ class Child:
         self.sequence = 0  # of the last request handed over
         self.picture: Picture | None = None  # what is in the newest slot
 
-    def start(self, device: str, threads: int) -> None:
-        """Start the process. Raises OSError when there is no memory or no process to be had."""
+    def start(self, device: str, threads: int, gently: bool = False) -> None:
+        """Start the process; `gently`, it loads at a lower priority.
+
+        Raises OSError when there is no memory or no process to be had.
+        """
         spec = self._manifest.spec
         self._path, memory = create_memory(spec)
         self._exchange = Exchange(memory, spec)
@@ -63,7 +66,7 @@ class Child:
             # -P: a file named like a library in the performer's folder must not be imported.
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
-             "--device", device, "--threads", str(threads)],
+             "--device", device, "--threads", str(threads), *["--gently"][: int(gently)]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)
@@ -130,6 +133,9 @@ class Child:
         if self._reader is not None and self._reader is not threading.current_thread():
             self._reader.join(5.0)
         self._forget_memory()
+        # Who hears holds this object in turn. During a show no circle is ever collected, and the
+        # shared memory hangs on this one: let go, it is back as soon as the owner lets go too.
+        self._hear = _nobody
         return code
 
     def _forget_memory(self) -> None:
@@ -139,6 +145,10 @@ class Child:
             self._path.unlink(missing_ok=True)
         except PermissionError:
             pass  # Windows, while somebody still looks at a picture: the temp folder keeps it
+
+
+def _nobody(said: Message | None) -> None:
+    """Hears what is said after the end."""
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:

@@ -67,6 +67,7 @@ class DecoderProcess:
         self._life: _Life | None = None
         self._wanted: Request | None = None
         self._closing = False
+        self._gently = False
         self._state: State = "loading"
         self._message = f"{manifest.name}: loading"
         self._decode_seconds = 0.0
@@ -100,19 +101,36 @@ class DecoderProcess:
         life = self._life
         return None if life is None else life.child.pid
 
-    def start(self) -> None:
-        """Start loading, in the background. Once only."""
+    def start(self, gently: bool = False) -> None:
+        """Start loading, in the background. Once only.
+
+        `gently`: whatever plays already has the processor first. Should this process have to be
+        started anew later, it hurries.
+        """
         if self._watcher is not None or self._closing:
             raise RuntimeError("a DecoderProcess starts once")
+        self._gently = gently
         self._watcher = threading.Thread(target=self._keep_alive, name="decoder", daemon=True)
         self._watcher.start()
 
-    def close(self) -> None:
-        """End the process and wait for it: half a second, then by force."""
+    def dismiss(self) -> None:
+        """Begin to end the process, and wait for nothing: see `ended`. No picture comes any more.
+
+        Pictures that are still held stay readable; all other memory is back once it has ended.
+        """
         with self._lock:
             self._closing = True
             self._alarm.notify_all()
             self._pictures.notify_all()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no process and no thread of it is left."""
+        return self._watcher is None or not self._watcher.is_alive()
+
+    def close(self) -> None:
+        """End the process and wait for it: half a second, then by force."""
+        self.dismiss()
         if self._watcher is not None:
             self._watcher.join()
 
@@ -211,17 +229,27 @@ class DecoderProcess:
     # The watching thread.
 
     def _keep_alive(self) -> None:
+        try:
+            self._live_on()
+        finally:
+            with self._lock:
+                self._life = None  # with it goes the shared memory
+
+    def _live_on(self) -> None:
         troubles = 0
         while (reason := self._live_once()) is not None:
             with self._lock:
-                life = self._life
-                now = self._clock.now()
-                if life is not None and life.ready is not None and now - life.ready > _HEALTHY:
+                if self._was_healthy():
                     troubles = 0
                 self._state, self._message = "restarting", f"{self.spec.name}: {reason}"
                 self._restarts += 1
                 self._alarm.wait_for(lambda: self._closing, _pause(troubles))
             troubles += 1
+
+    def _was_healthy(self) -> bool:
+        life = self._life
+        ready = None if life is None else life.ready
+        return ready is not None and self._clock.now() - ready > _HEALTHY
 
     def _live_once(self) -> str | None:
         """One life from start to end; why another should follow, or None."""
@@ -232,7 +260,7 @@ class DecoderProcess:
             life.started = self._clock.now()
             self._life = life
         try:
-            life.child.start(self._device, self._threads)
+            life.child.start(self._device, self._threads, self._gently and not self._restarts)
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

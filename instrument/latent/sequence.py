@@ -43,11 +43,25 @@ class ModelReference:
 UNKNOWN_MODEL = ModelReference()
 
 
+def models_to_json(models: tuple[ModelReference, ...]) -> list[dict[str, str]]:
+    """A list of models for a file. The reverse of `models_from_json`."""
+    return [{"name": model.name, "sha256": model.sha256} for model in models]
+
+
+def models_from_json(fields: Any) -> tuple[ModelReference, ...]:
+    """Read a list of models. Raises InstrumentError where it is none."""
+    if not isinstance(fields, list) or not all(isinstance(model, dict) for model in fields):
+        raise InstrumentError("models: must be a list of models, each with name and sha256")
+    return tuple(_read_model(model) for model in fields)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ZSequence:
     """`z F32[n, *shape]` and `parameters F32[n, P]` (native units), row i for frame i.
 
-    `addresses` names the P columns; `source` says what made the sequence.
+    `addresses` names the P columns; `source` says what made the sequence. Where more than one
+    model plays, `models` are those that ``/model/first`` and ``/model/second`` count from 1, and
+    `model` is the one that plays first.
     """
 
     z: F32
@@ -58,6 +72,7 @@ class ZSequence:
     addresses: tuple[str, ...] = ()
     seed: int | None = None
     source: str = ""
+    models: tuple[ModelReference, ...] = ()
 
     def __post_init__(self) -> None:
         if self.z.shape[1:] != self.spec.shape:
@@ -85,6 +100,7 @@ class ZSequence:
 
     def to_json(self) -> dict[str, Any]:
         """The sidecar. Its reverse is `load_sequence`."""
+        several = {"models": models_to_json(self.models)} if self.models else {}
         return {
             "format": FORMAT,
             "rate": [self.rate.num, self.rate.den],
@@ -94,6 +110,7 @@ class ZSequence:
             "seed": self.seed,
             "parameters": list(self.addresses),
             "source": self.source,
+            **several,
         }
 
 
@@ -217,6 +234,7 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
         if type(num) is not int or type(den) is not int:
             raise InstrumentError("rate: must be two integers, [num, den]")
         recorded = FrameRate(num, den)
+        models = models_from_json(fields.get("models", []))
     except InstrumentError as error:
         raise InstrumentError(f"{sidecar}: {error}") from error
     except (KeyError, TypeError, ValueError):
@@ -229,9 +247,8 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
     parameters, addresses = _load_parameters(path, sidecar, fields)
     reference = _read_model(fields.get("model"))
     seed = fields.get("seed") if type(fields.get("seed")) is int else None
-    return ZSequence(
-        z, recorded, spec, reference, parameters, addresses, seed, _text(fields.get("source"))
-    )
+    source = _text(fields.get("source"))
+    return ZSequence(z, recorded, spec, reference, parameters, addresses, seed, source, models)
 
 
 def _read_model(fields: Any) -> ModelReference:

@@ -43,6 +43,7 @@ class Script:
 
     def __init__(self, events: Sequence[ControlEvent] = ()) -> None:
         self._events = events
+        self._last = {event.address: number for number, event in enumerate(events)}
         self._next = 0
         self._offset = 0.0
 
@@ -56,6 +57,10 @@ class Script:
             due.append(ControlEvent(event.address, event.value, event.time - self._offset))
             self._next += 1
         return due
+
+    def says(self, addresses: Iterable[str]) -> bool:
+        """Whether one of `addresses` is still to come."""
+        return any(self._last.get(address, -1) >= self._next for address in addresses)
 
     def rebase(self, seconds: float) -> None:
         """What was `seconds` is called 0 from now on."""

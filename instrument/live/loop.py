@@ -19,27 +19,22 @@ from typing import Protocol
 
 import numpy as np
 
-from instrument.decoder.process import DecoderProcess
-from instrument.display.hud import Hud
-from instrument.display.look import Fit, Look
-from instrument.display.presenter import Presenter
-from instrument.display.surface import Surface
 from instrument.event import ControlEvent
-from instrument.frame import U8
 from instrument.latent.space import F32
+from instrument.live.captions import Captions
+from instrument.live.decks import Rehearsal
 from instrument.live.inbox import Inbox, Script, in_performance_time
 from instrument.live.meters import Meters
+from instrument.live.projection import Projection, Screen
 from instrument.live.tape import Tape
+from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
 from instrument.timebase import Clock, FrameRate
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_STALL = 30.0  # s: after more, the machine slept; the performance did too
-_SPARE = 0.002  # s a tick keeps free before the next one
-_TOAST = 4.0  # s a message stays
 _COLLECT_EVERY = 600  # ticks
-_MODEL_ADDRESSES = ("/model/snapshot", "/model/truncation", "/model/mix")
 
 
 class Device(Protocol):
@@ -51,21 +46,11 @@ class Device(Protocol):
 
 
 @dataclass(slots=True)
-class Screen:
-    """Where pictures go: an open surface, its presenter, and what is shown before the first."""
-
-    surface: Surface
-    presenter: Presenter
-    decoder: DecoderProcess
-    fit: Fit = "fit"
-    first_picture: U8 | None = None
-    hud: bool = True
-    hint: str | None = None
-
-
-@dataclass(slots=True)
 class Show:
-    """What one run of the loop is made of. Times of `script` are performance seconds."""
+    """What one run of the loop is made of. Times of `script` are performance seconds.
+
+    Where there is no screen, nothing is decoded, and `rehearsal` answers for the models.
+    """
 
     performer: Performer
     rate: FrameRate
@@ -75,6 +60,7 @@ class Show:
     script: Sequence[ControlEvent] = ()
     devices: Sequence[Device] = ()
     screen: Screen | None = None
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seconds: float | None = None
     record: bool = False
 
@@ -90,18 +76,19 @@ class Loop:
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
         self.meters = Meters(show.rate.period)
-        self._model_columns = [(a, self._performer.space.index(a)) for a in _MODEL_ADDRESSES]
-        self._gain, self._blackout, self._freeze = (
-            self._performer.space.index(a)
-            for a in ("/master/gain", "/display/blackout", "/display/freeze")
-        )
+        self._decks = show.rehearsal if show.screen is None else show.screen.decks
+        self._captions = Captions(self._performer, self.meters, show.tape)
+        self._projection = None
+        if show.screen is not None:
+            self._projection = Projection(
+                show.screen, self._performer.space, self._clock, self.meters
+            )
+        self._followed = self._performance.models  # what the decks were told last
         self._origin = 0.0  # the clock second at which performance time was 0
         self._frame = 0  # the row that is due next, since the origin
         self._index = 0  # the same since the loop began: what a picture is called
         self._taken_index = -1  # the newest row that was handed to the tape
-        self._shown_index = -1
         self._waited = self._swapped = 0.0
-        self._message: tuple[str, float] | None = None
         self._causes: set[tuple[type[BaseException], str]] = set()
         self._stopping = False
 
@@ -109,6 +96,11 @@ class Loop:
     def z(self) -> F32:
         """Where z was in the newest row."""
         return self._z
+
+    @property
+    def models(self) -> Models:
+        """Which models play, and which is on its way."""
+        return self._performance.models
 
     def stop(self) -> None:
         """Finish the tick, end the take, return from `run`. From any thread or signal."""
@@ -121,8 +113,8 @@ class Loop:
         self._origin = self._clock.now()
         if show.record and not show.tape.start(self._performance):
             return  # somebody counts on this take: better no show than one without it
-        if show.screen is not None and show.screen.first_picture is not None:
-            show.screen.presenter.upload(show.screen.first_picture)
+        if self._projection is not None:
+            self._projection.begin()
         with _undisturbed():
             while not self._stopping and (total is None or self._index < total):
                 self._clock.wait_until(self._origin + show.rate.time_of(self._frame))
@@ -145,8 +137,8 @@ class Loop:
         self._waited = self._swapped = 0.0
         self._perform(due)
         behind = self._clock.now() >= self._origin + self._show.rate.time_of(self._frame + 1)
-        if self._show.screen is not None and not behind:
-            self._present(self._show.screen)
+        if self._show.screen is not None and self._projection is not None and not behind:
+            self._present(self._show.screen, self._projection)
         spent = self._clock.now() - begun
         self.meters.overhead.add(spent - self._waited - self._swapped)
         if self.meters.ticks % _COLLECT_EVERY == 0 and spent < 0.5 * self._show.rate.period:
@@ -162,13 +154,16 @@ class Loop:
         # A row is the state after every event up to its time: once taken, that time is closed.
         open_from = math.nextafter(self._performance.time, math.inf) if self._index else 0.0
         events = in_performance_time(arrived, self._origin, open_from, due)
-        events = sorted([*self._script.take_due(due), *events], key=lambda e: e.time)
+        reports = self._reports(due)  # first: it asks what the script has still to say
+        events = [*self._script.take_due(due), *events, *reports]
+        events.sort(key=lambda event: event.time)
         for event in arrived:
             self.meters.event(self._index, event.time)
         self._performance = self._performer.advance(self._performance, due, events)
         for event in events:
             tape.event(event)
         self._answer(self._performance.requests)
+        self._follow()
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
         self._take_row(self._performance.time)
@@ -176,6 +171,33 @@ class Loop:
     def _take_row(self, time: float) -> None:
         self._show.tape.row(time, self._z, self._values.astype(np.float32))
         self._taken_index = self._index
+
+    # Models come and go: what the performance wants, the decks do, and what became of it is an
+    # event like any other, played and recorded with its time.
+
+    def _follow(self) -> None:
+        models = self._performance.models
+        if models is not self._followed:
+            self._decks.follow(models.wanted)
+            self._followed = models
+
+    def _reports(self, due: float) -> list[ControlEvent]:
+        """What the decks tell of the model that is being prepared, as an event at `due`."""
+        models = self._performance.models
+        if not models.incoming or models.waits:
+            return []
+        news = self._decks.news(models.incoming)
+        if news is None:
+            return []
+        # A script that was a take tells by itself when its models were ready; what cannot be
+        # opened here cannot be shown, whatever it says.
+        words = ("ready", "failed") if news.word == "ready" else ("failed",)
+        if self._script.says(f"/model/{models.incoming}/{word}" for word in words):
+            return []
+        self._captions.say(news.text, self._clock.now())
+        if news.word == "failed":
+            _log.error("%s", news.text)
+        return [ControlEvent(f"/model/{models.incoming}/{news.word}", 1.0, due)]
 
     def _answer(self, requests: Sequence[tuple[str, float]]) -> None:
         """Do what the performance asked of the stage."""
@@ -206,74 +228,23 @@ class Loop:
 
     # From a row to light.
 
-    def _present(self, screen: Screen) -> None:
-        clock, meters = self._clock, self.meters
-        parameters = {a: float(self._values[i]) for a, i in self._model_columns}
-        screen.decoder.post(self._index, self._z, parameters)
-        begun = clock.now()
-        frame = screen.decoder.newest(self._shown_index, self._patience(screen, begun))
-        self._waited = clock.now() - begun
-        if frame is not None and self._values[self._freeze] < 0.5:
-            screen.presenter.upload(frame.pixels)
-            self._shown_index = frame.index
-            meters.new_picture(clock.now())
-        surface = screen.surface
-        look = Look(
-            float(self._values[self._gain]), float(self._values[self._blackout]), screen.fit
-        )
-        size = surface.framebuffer_size
-        drawing = clock.now()
-        surface.picture_area = screen.presenter.area(size, look)
-        screen.presenter.draw(surface.framebuffer, size, look, self._hud(screen))
-        drew = clock.now() - drawing
-        self._swapped = surface.swap()
-        meters.shows(self._shown_index, drew, self._swapped, clock.now())
-        self._stopping = self._stopping or surface.closed
-
-    def _patience(self, screen: Screen, now: float) -> float:
-        """How long this tick may wait for its own picture: not at all where it cannot come."""
+    def _present(self, screen: Screen, projection: Projection) -> None:
         next_tick = self._origin + self._show.rate.time_of(self._frame + 1)
-        room = next_tick - now - self.meters.draw_seconds - _SPARE
-        if screen.decoder.state != "ready" or screen.decoder.decode_seconds > room:
-            return 0.0
-        return max(0.0, room)
-
-    def _hud(self, screen: Screen) -> Hud:
-        show, meters = self._show, self.meters
+        self._waited = projection.receive(self._index, self._z, self._values, next_tick)
         self._collect_messages(screen)
-        message = self._message[0] if self._message else None
-        if not screen.hud:
-            return Hud((), show.tape.lamp, None)
-        latency = meters.last_latency()
-        lines = (
-            f"pictures\t{meters.shown_rate:.0f} /s",
-            f"decode\t{1e3 * screen.decoder.decode_seconds:.1f} ms",
-            f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
-            f"going to\t{self._destination()}",
-        )
-        return Hud(lines, show.tape.lamp, message)
-
-    def _destination(self) -> str:
-        aim = self._performance.aim
-        if aim.kind == "waypoint":
-            return self._performer.bank.waypoints[aim.waypoint].name
-        return "the pad" if aim.kind == "pad" else "held"
+        now = self._clock.now()
+        hud = self._captions.hud(screen, projection, self._performance, self._values, now)
+        self._swapped = projection.draw(self._values, hud)
+        self._stopping = self._stopping or screen.surface.closed
 
     def _collect_messages(self, screen: Screen) -> None:
-        now = self._clock.now()
         tape = self._show.tape
         said = [*screen.surface.notices(), *(n for d in self._show.devices for n in d.notices())]
         if tape.message is not None:
             said.append(tape.message)
             tape.message = None
         if said:
-            self._message = ("  ·  ".join(said), now + _TOAST)
-        elif self._message and now > self._message[1]:
-            self._message = None
-        if self._message is None and screen.decoder.state != "ready":
-            self._message = (screen.decoder.message, now)
-        if self._message is None and screen.hint:
-            self._message, screen.hint = (screen.hint, now + 3.0 * _TOAST), None
+            self._captions.say("  ·  ".join(said), self._clock.now())
 
     def _hold(self, error: Exception) -> None:
         """Something failed that should not: say so once, keep the picture, keep the record."""
@@ -282,7 +253,7 @@ class Loop:
             self._causes.add(cause)
             _log.error("held the picture: %s", error, exc_info=error)
         due = self._show.rate.time_of(self._frame)
-        self._message = (f"held: {error}", self._clock.now() + _TOAST)
+        self._captions.say(f"held: {error}", self._clock.now())
         if self._taken_index < self._index:  # it failed before its row: the last z stands in
             if self._performance.time < due:
                 self._performance = self._performer.advance(self._performance, due)

@@ -56,7 +56,8 @@ class Meters:
         self._unseen: deque[tuple[int, float]] = deque(maxlen=256)
         self._last_shown = 0.0
         self.shown_rate = 0.0
-        self.longest_hold = 0.0  # the longest time one picture stood on the screen
+        self.holds = Ring.empty()  # for how long each picture stood on the screen
+        self.longest_hold = 0.0
 
     def tick(self, lateness: float) -> None:
         """A tick began `lateness` after its time."""
@@ -83,6 +84,7 @@ class Meters:
         self.shown += 1
         if self._last_shown:
             held = now - self._last_shown
+            self.holds.add(held)
             self.longest_hold = max(self.longest_hold, held)
             rate = 1.0 / max(held, 1e-6)
             self.shown_rate += _SMOOTHING * (rate - self.shown_rate)

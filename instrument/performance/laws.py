@@ -15,6 +15,7 @@ from instrument.latent.pad import Pad
 from instrument.latent.space import F64
 from instrument.latent.spring import Spring
 from instrument.latent.waypoints import WaypointBank
+from instrument.performance.crossfade import Now
 from instrument.performance.flight import Flight
 from instrument.performance.mapping import Binding
 from instrument.performance.parameters import (
@@ -23,6 +24,7 @@ from instrument.performance.parameters import (
     ParameterSpace,
     instrument_parameters,
     instrument_triggers,
+    model_words,
 )
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import GlideRule, Performance
@@ -49,17 +51,18 @@ class Laws:
         home: str = "1",
         seed: int = 1,
         snapshots: int = 1,
+        models: tuple[str, ...] = ("",),
     ) -> None:
-        """`values` (native units) stand in for the parameters' defaults.
+        """`values` (native units) stand in for the parameters' defaults; `models` are names.
 
         Raises InstrumentError naming an address, binding or waypoint that does not exist.
         """
         self.bank, self.spec, self.bindings = bank, bank.spec, bindings
         self.pad, self.score = pad, score or Score()
-        self.seed, self.snapshots = seed, snapshots
+        self.seed, self.snapshots, self.models = seed, snapshots, models
         self.space = ParameterSpace(
-            instrument_parameters(snapshots, pad.axes if pad else 2),
-            instrument_triggers(tuple(waypoint.name for waypoint in bank)),
+            instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
+            instrument_triggers(tuple(waypoint.name for waypoint in bank), models),
         )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
@@ -84,6 +87,14 @@ class Laws:
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        self._mix, self._fade, self._first, self._second, self._share = (
+            find(f"/model/{word}") for word in ("mix", "fade", "first", "second", "share")
+        )
+        self.told = (self._first, self._second, self._share)
+        self.model_words = _model_addresses(model_words(models), ("load", "join"))
+        # What only the stage can know, and tells: no hand, binding or cue does.
+        numbers = {str(number): number for number in range(1, len(models) + 1)}
+        self.reports = _model_addresses(numbers, ("ready", "failed"))
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
@@ -106,10 +117,21 @@ class Laws:
 
     def value_at(self, p: Performance, index: int) -> float:
         """Parameter `index` at `p.time`, in native units."""
+        if index in self.told:
+            return self._told_value(p, index)
         glide = p.gliding.get(index)
         if glide is None or glide.is_done(p.time):
             return float(p.values[index])
         return self.space.parameters[index].map(glide.at(p.time))
+
+    def _told_value(self, p: Performance, index: int) -> float:
+        if index == self._share:
+            return p.models.share(p.time, self.value_at(p, self._mix))
+        return float(p.models.first if index == self._first else p.models.second)
+
+    def now(self, p: Performance) -> Now:
+        """What a change of models must know of this moment."""
+        return Now(p.time, self.value_at(p, self._mix), self.value_at(p, self._fade))
 
     def heading(self, p: Performance, index: int) -> float:
         """The position 0..1 a parameter is at, or on its way to."""
@@ -162,6 +184,7 @@ class Laws:
 
     def check_value(self, address: str, value: float) -> None:
         """Raises InstrumentError unless `value` (native units) is allowed at `address`."""
+        self._check_free(address)
         parameter = self.space.parameters[self.space.index(address)]
         if not parameter.low <= value <= parameter.high:
             unit = f" {parameter.unit}" if parameter.unit else ""
@@ -171,14 +194,21 @@ class Laws:
 
     def check_address(self, address: str) -> None:
         """Raises InstrumentError unless there is a parameter or trigger at `address`."""
-        if address not in self.space and address not in self.triggers:
-            every = (*self.space.addresses, *sorted(self.triggers))
+        if address in self.space:
+            self._check_free(address)
+        elif address not in self.triggers:
+            free = (parameter.address for parameter in self.space if not parameter.told)
+            every = (*free, *sorted(self.triggers))
             raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")
+
+    def _check_free(self, address: str) -> None:
+        if self.space.parameters[self.space.index(address)].told:
+            raise InstrumentError(f"{address}: follows from what is played, and cannot be set")
 
     def check_cue(self, cue: Cue) -> None:
         """Raises InstrumentError unless a score may say `cue`."""
         if cue.address.startswith(RAW + "/"):
-            self.space.index(cue.address[len(RAW) :])
+            self._check_free(cue.address[len(RAW) :])
         else:
             self.check_address(cue.address)
         heard = [self.bindings[number].target for number in self.by_source.get(cue.address, ())]
@@ -192,3 +222,10 @@ class Laws:
             index = self.space.index(address)
             values[index] = self.space.parameters[index].clamp(value)
         return values
+
+
+def _model_addresses(words: dict[str, int], verbs: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Address → the number of the model it is about, and the verb."""
+    return {
+        f"/model/{word}/{verb}": (number, verb) for word, number in words.items() for verb in verbs
+    }

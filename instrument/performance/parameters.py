@@ -7,6 +7,7 @@ take. A parameter's own address takes 0..1, along its curve; ``/raw`` + address 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.event import is_address
 from instrument.latent.space import F64
 
 Curve = Literal["linear", "exponential", "switch"]
@@ -25,6 +27,7 @@ class Parameter:
 
     `curve` says how 0..1 spreads over the range: ``linear``; ``exponential`` (equal steps are
     equal ratios, so `low` is above 0); ``switch`` (off below one half, on from there).
+    What is `told` follows from other things: it is recorded and shown, and no hand sets it.
     """
 
     address: str
@@ -33,6 +36,7 @@ class Parameter:
     default: float
     unit: str = ""
     curve: Curve = "linear"
+    told: bool = False
 
     def __post_init__(self) -> None:
         if not self.low < self.high or not self.low <= self.default <= self.high:
@@ -129,10 +133,13 @@ STAGE_TRIGGERS = ("/take/record", "/take/toggle", "/display/fullscreen", "/displ
 PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
 
 
-def instrument_parameters(snapshots: int = 1, pad_axes: int = 2) -> tuple[Parameter, ...]:
+def instrument_parameters(
+    snapshots: int = 1, pad_axes: int = 2, models: int = 1
+) -> tuple[Parameter, ...]:
     """What every performance has.
 
-    `snapshots` is how many training snapshots the model has, `pad_axes` how many the pad has.
+    `snapshots` is the most training snapshots a model has, `pad_axes` how many axes the pad has,
+    `models` how many models there are.
     """
     if pad_axes > len(PAD_AXES):
         raise InstrumentError(f"pad: {pad_axes} axes, allowed are up to {len(PAD_AXES)}")
@@ -151,19 +158,45 @@ def instrument_parameters(snapshots: int = 1, pad_axes: int = 2) -> tuple[Parame
         Parameter("/model/snapshot", 0.0, newest, newest if snapshots > 1 else 0.0),
         Parameter("/model/truncation", 0.0, 1.0, 1.0),
         Parameter("/model/mix", 0.0, 1.0, 0.0),
+        Parameter("/model/fade", 0.0, 30.0, 2.0, "s"),
+        Parameter("/model/first", 0.0, float(models), 1.0, told=True),
+        Parameter("/model/second", 0.0, float(models), 0.0, told=True),
+        Parameter("/model/share", 0.0, 1.0, 0.0, told=True),
         Parameter("/master/gain", 0.0, 1.0, 1.0),
         Parameter("/display/freeze", 0.0, 1.0, 0.0, "", "switch"),
         Parameter("/display/blackout", 0.0, 1.0, 0.0),
     )
 
 
-def instrument_triggers(waypoints: tuple[str, ...]) -> tuple[Trigger, ...]:
-    """What every performance can do; `waypoints` are the names of its bank."""
+def model_words(models: tuple[str, ...]) -> dict[str, int]:
+    """How models are called in addresses → their numbers, from 1.
+
+    `models` is the preset's list. A model is called by its number, and by the last part of its
+    path where that can stand in an address, is no number, and is nobody else's.
+    """
+    names = [re.split(r"[/\\]", model.rstrip("/\\"))[-1] for model in models]
+    words = {str(number): number for number in range(1, len(models) + 1)}
+    for number, name in enumerate(names, start=1):
+        if is_address(f"/model/{name}/load") and not name.isdigit() and names.count(name) == 1:
+            words[name] = number
+    return words
+
+
+def instrument_triggers(
+    waypoints: tuple[str, ...], models: tuple[str, ...] = ("",)
+) -> tuple[Trigger, ...]:
+    """What every performance can do.
+
+    `waypoints` are the names of its bank, `models` the models of its preset.
+    """
     numbered = (Trigger(f"/waypoint/{i + 1}/go", f"glide to {n}") for i, n in enumerate(waypoints))
     named = (Trigger(f"/waypoint/{n}/go", f"glide to {n}") for n in waypoints)
     return (
         *numbered,
         *named,
+        *(Trigger(f"/model/{w}/load", "open the model, fade to it") for w in model_words(models)),
+        *(Trigger(f"/model/{w}/join", "a second model, see /model/mix; 0 parts")
+          for w in model_words(models)),
         Trigger("/performance/home", "glide to the home waypoint"),
         Trigger("/performance/hold", "stay where z is now; 0 goes on"),
         Trigger("/performance/flick", "push z on along its way"),
@@ -173,4 +206,4 @@ def instrument_triggers(waypoints: tuple[str, ...]) -> tuple[Trigger, ...]:
         Trigger("/take/toggle", "start a take, or end the one that runs"),
         Trigger("/display/fullscreen", "fill the screen, or leave it"),
         Trigger("/display/hud", "show the small display, or hide it"),
-    )
+    )  # fmt: skip

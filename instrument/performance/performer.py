@@ -44,6 +44,8 @@ class Performer(Laws):
         values = performance.values.copy()
         for index in performance.gliding:
             values[index] = self.value_at(performance, index)
+        for index in self.told:
+            values[index] = self.value_at(performance, index)
         return values
 
     def value(self, performance: Performance, address: str) -> float:
@@ -97,19 +99,24 @@ class Performer(Laws):
         }
         if moved.score_since is not None:
             moved.score_since -= now
+        moved.models = moved.models.rebased(now)
         return moved
 
     def _pass_instants(self, p: Performance, until: float) -> None:
-        """Go through every cue and grid point up to `until`, each at its own time."""
+        """Go through every cue, grid point and end of a fade up to `until`, each at its time."""
         while True:
             self.settle(p)
             grid, cue = self._next_grid_point(p), self._next_cue_time(p)
-            # The grid first where both fall together: the next grid point lies after p.time.
-            if grid <= until and grid <= cue:
+            fade = math.inf if p.models.fade is None else p.models.fade.over_at
+            # The grid first where all fall together: the next grid point lies after p.time.
+            if grid <= until and grid <= min(cue, fade):
                 p.time = grid
                 p.flight = p.flight.anchored(grid)
                 self._land(p)
                 p.stale = True
+            elif fade <= until and fade <= cue:
+                p.time = max(fade, p.time)
+                p.models = p.models.arrived(self.now(p))
             elif cue <= until:
                 p.time = max(cue, p.time)
                 p.next_cue += 1

@@ -1,11 +1,13 @@
 """Presets: what a show is made of, in one TOML file a performer can read.
 
-A preset names a model and a bank of waypoints, says where everything starts, and which hands do
-what. Unknown keys, addresses that do not exist and values out of range are errors with their line.
+A preset names a model, or several, and a bank of waypoints, says where everything starts, and
+which hands do what. Unknown keys, addresses that do not exist and values out of range are errors
+with their line.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,8 @@ from instrument.performance.mapping import Binding, BindingCurve, Mode
 from instrument.performance.performer import Performer
 from instrument.performance.score import Cue, Score
 from instrument.timebase import FrameRate
+
+_MOST_MODELS = 99
 
 # Keys that must work on every stage, whatever a preset says.
 RESERVED = (
@@ -62,8 +66,9 @@ class _Cue(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     format: Literal["preset/1"]
-    model: str
     bank: str
+    model: str | None = None
+    models: tuple[str, ...] = ()
     name: str = ""
     note: str = ""
     home: str = "1"
@@ -90,9 +95,28 @@ class Preset:
     fields: _Preset
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """Names or paths of the models: the first plays first, the others can be called.
+
+        Their numbers count from 1. Raises InstrumentError where the file names none, or one twice.
+        """
+        one, several = self.fields.model, self.fields.models
+        if one is not None and several:
+            raise self.error(["model"], "model: give either model, or models, not both")
+        names = several if one is None else (one,)
+        if not names:
+            raise self.error(["models"], 'models: needs model = "NAME", or models = ["NAME", …]')
+        for number, name in enumerate(names):
+            if not name or name in names[:number]:
+                raise self.error(["models"], f"models: {name!r} is empty or stands there twice")
+        if len(names) > _MOST_MODELS:
+            raise self.error(["models"], f"models: {len(names)}, at most {_MOST_MODELS}")
+        return names
+
+    @property
     def model(self) -> str:
-        """The model's name or path."""
-        return self.fields.model
+        """The name or path of the model that plays first."""
+        return self.models[0]
 
     @property
     def bank(self) -> str:
@@ -133,9 +157,14 @@ def preset_from_text(text: str, where: str, folder: Path | None = None) -> Prese
 
 
 def compose(
-    preset: Preset, bank: WaypointBank, *, seed: int | None = None, snapshots: int = 1
+    preset: Preset,
+    bank: WaypointBank,
+    *,
+    seed: int | None = None,
+    snapshots: int = 1,
+    models: tuple[str, ...] | None = None,
 ) -> Performer:
-    """The performer that plays `preset` on `bank`.
+    """The performer that plays `preset` on `bank`; `models` stand in for the preset's.
 
     Raises InstrumentError naming the line of a waypoint, address or value that is not allowed.
     """
@@ -145,7 +174,9 @@ def compose(
     cues = [_cue(preset, number) for number in range(len(fields.cue))]
     if not 0 <= fields.seed < 1 << 63:
         raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
-    probe = Performer(bank, pad=pad, snapshots=snapshots)
+    models = preset.models if models is None else models
+    make = functools.partial(Performer, bank, pad=pad, snapshots=snapshots, models=models)
+    probe = make()
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -153,20 +184,17 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
-    listening = Performer(bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots)
+    listening = make(bindings=tuple(bindings))
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
     _check(preset, ["score_loop"], Score, tuple(cues), fields.score_loop)
-    return Performer(
-        bank,
+    return make(
         values=fields.parameters,
         bindings=(*RESERVED, *bindings),
-        pad=pad,
         score=Score(tuple(cues), fields.score_loop),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
-        snapshots=snapshots,
     )
 
 

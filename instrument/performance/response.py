@@ -20,12 +20,14 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
     """Let `event` act on `p`, whose time is the event's."""
     address, raw = event.address, event.address.startswith(RAW + "/")
     index = laws.space.find(address[len(RAW) :] if raw else address)
-    if index is not None:
+    if index is not None and index not in laws.told:
         parameter = laws.space.parameters[index]
         value = parameter.clamp(event.value) if raw else parameter.map(event.value)
         _set(laws, p, index, value)
     elif address in laws.triggers:
         _fire(laws, p, address, event.value)
+    elif address in laws.reports:
+        _hear(laws, p, address)
     for number in laws.by_source.get(address, ()):
         _follow(laws, p, number, event.value)
 
@@ -51,7 +53,8 @@ def _pull(laws: Laws, p: Performance, binding: Binding, touch: Touch | None, val
     if is_press(touch, value):
         holding = binding.target == "/performance/hold" and p.aim.kind == "hold"
         playing = binding.target == "/score/play" and p.score_since is not None
-        off = binding.mode == "toggle" and (holding or playing)
+        joined = binding.target in laws.model_words and _has_joined(laws, p, binding.target)
+        off = binding.mode == "toggle" and (holding or playing or joined)
         _fire(laws, p, binding.target, 0.0 if off else 1.0)
     elif binding.mode == "momentary" and value < 0.5:
         _fire(laws, p, binding.target, 0.0)
@@ -94,6 +97,8 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         _hold(laws, p, pressed)
     elif address == "/score/play":
         p.score_since, p.next_cue = (p.time if pressed else None), 0
+    elif address in laws.model_words:
+        _call_model(laws, p, address, pressed)
     elif not pressed:
         return
     elif address == "/performance/home":
@@ -118,6 +123,32 @@ def _go(laws: Laws, p: Performance, waypoint: int) -> None:
         _set(laws, p, index, laws.space.parameters[index].clamp(snapshot))
 
 
+def _call_model(laws: Laws, p: Performance, address: str, pressed: bool) -> None:
+    """Load, join or part: what it takes to open a model is the stage's business."""
+    model, verb = laws.model_words[address]
+    now = laws.now(p)
+    if verb == "join":
+        p.models = p.models.join(model, now) if pressed else p.models.part(model, now)
+    elif pressed:
+        p.models = p.models.load(model, now)
+
+
+def _has_joined(laws: Laws, p: Performance, address: str) -> bool:
+    model, verb = laws.model_words[address]
+    if verb != "join":
+        return False
+    fading_out = p.models.fade is not None and p.models.fade.end == "first"
+    joined = model == p.models.second and not fading_out
+    return joined or (model == p.models.incoming and p.models.joins)
+
+
+def _hear(laws: Laws, p: Performance, address: str) -> None:
+    """The stage tells what became of a model."""
+    model, verb = laws.reports[address]
+    now = laws.now(p)
+    p.models = p.models.ready(model, now) if verb == "ready" else p.models.failed(model)
+
+
 def _hold(laws: Laws, p: Performance, pressed: bool) -> None:
     if pressed and p.aim.kind != "hold":
         p.flight = laws.anchored(p)
@@ -136,7 +167,8 @@ def _push(laws: Laws, p: Performance) -> None:
 
 
 def _panic(laws: Laws, p: Performance) -> None:
-    """Back to the preset's values, every control let go, and home."""
+    """Back to the preset's values, every control let go, and home. The models play on: to open
+    another would take seconds."""
     p.values = laws.start.copy()
     p.gliding.clear()
     p.touches.clear()

@@ -15,6 +15,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent.space import F64, LatentSpec
+from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
 from instrument.performance.mapping import Touch
 
@@ -73,6 +74,7 @@ class Performance:
     score_since: float | None = None
     next_cue: int = 0
     flicks: int = 0
+    models: Models = field(default_factory=Models)
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
@@ -102,6 +104,7 @@ class Performance:
             "score_since": self.score_since,
             "next_cue": self.next_cue,
             "flicks": self.flicks,
+            "models": self.models.to_json(),
         }
 
 
@@ -126,6 +129,7 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             score_since=None if since is None else float(since),
             next_cue=int(fields["next_cue"]),
             flicks=int(fields["flicks"]),
+            models=models_from_json(fields["models"], float(fields["time"])),
         )
         _check(performance)
         return performance

@@ -8,12 +8,12 @@ from typing import Any
 
 from instrument import InstrumentError
 from instrument.event import is_address
-from instrument.latent.sequence import ModelReference
+from instrument.latent.sequence import ModelReference, models_from_json, models_to_json
 from instrument.latent.space import LatentSpec
 from instrument.take.layout import FORMAT, check_name, largest_chunk
 from instrument.timebase import FrameRate
 
-_KEYS = ("format", "name", "started", "rate", "latent", "addresses", "model", "seed")
+_KEYS = ("format", "name", "started", "rate", "latent", "addresses", "model", "seed", "models")
 _MOST_ADDRESSES = 4096
 _NOBODY = ModelReference()
 _FASTEST = 10**9  # numerator and denominator of a rate
@@ -24,7 +24,8 @@ class TakeHeader:
     """Everything that stays the same while a take runs.
 
     `addresses` names the P columns of the parameters. `started` is the wall clock at time 0,
-    ISO 8601, for people only: no time in a take is counted from it.
+    ISO 8601, for people only: no time in a take is counted from it. `model` plays at time 0;
+    where more than one can play, `models` are those that ``/model/first`` counts from 1.
     """
 
     name: str
@@ -34,6 +35,7 @@ class TakeHeader:
     model: ModelReference = _NOBODY
     seed: int = 0
     started: str = ""
+    models: tuple[ModelReference, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "addresses", tuple(self.addresses))
@@ -58,6 +60,7 @@ class TakeHeader:
 
     def to_json(self) -> dict[str, Any]:
         """The object in ``take.json``. The reverse of `from_json`."""
+        several = {"models": models_to_json(self.models)} if self.models else {}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -67,6 +70,7 @@ class TakeHeader:
             "addresses": list(self.addresses),
             "model": {"name": self.model.name, "sha256": self.model.sha256},
             "seed": self.seed,
+            **several,
         }
 
     @classmethod
@@ -93,6 +97,7 @@ class TakeHeader:
             model=ModelReference(_text(model, "name", "model."), _text(model, "sha256", "model.")),
             seed=seed,
             started=_text(fields, "started"),
+            models=models_from_json(fields.get("models", [])),
         )
 
 

@@ -52,7 +52,7 @@ def sequence_of(header: TakeHeader, z: F32, parameters: F32) -> ZSequence:
     """What `header` makes of rows: the same z-sequence whether in memory or on the disk."""
     return ZSequence(
         z, header.rate, header.spec, header.model, parameters, header.addresses, header.seed,
-        f"take {header.name}",
+        f"take {header.name}", header.models,
     )  # fmt: skip
 
 

@@ -29,7 +29,11 @@ def attachments_of(
 ) -> dict[str, bytes]:
     """What a take must carry along to be played again. Its reverse is `performer_of`."""
     toml, array = bank_to_bytes(performer.bank)
-    laws = {"seed": performer.seed, "snapshots": performer.snapshots}
+    laws = {
+        "seed": performer.seed,
+        "snapshots": performer.snapshots,
+        "models": list(performer.models),
+    }
     return {
         "preset.toml": preset.text.encode(),
         "bank.toml": toml,
@@ -48,7 +52,10 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
         preset = preset_from_text(attachments["preset.toml"].decode(), f"{where}: preset.toml")
         bank = bank_from_bytes(attachments["bank.toml"], attachments["bank.npy"], f"{where}: bank")
         laws = json.loads(attachments["laws.json"])
-        performer = compose(preset, bank, seed=int(laws["seed"]), snapshots=int(laws["snapshots"]))
+        performer = compose(
+            preset, bank, seed=int(laws["seed"]), snapshots=int(laws["snapshots"]),
+            models=tuple(map(str, laws["models"])),
+        )  # fmt: skip
         began = json.loads(attachments["performance.json"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InstrumentError(f"{where}: cannot be played again ({error!r})") from error
@@ -58,6 +65,8 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
             f"{where}: holds {len(performance.values)} parameters, "
             f"this version of the instrument plays {len(performer.space)}"
         )
+    if max(performance.models.wanted) > len(performer.models):
+        raise InstrumentError(f"{where}: begins with a model that is not in its list")
     return performer, performance
 
 

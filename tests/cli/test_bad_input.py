@@ -7,7 +7,7 @@ import pytest
 
 from instrument.resources import bundled
 
-DEFAULT = (bundled("presets") / "default.toml").read_text()
+DEFAULT = (bundled("presets") / "procedural.toml").read_text()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_wrong_preset_names_file_line_and_what_is_allowed(run, edited, old, ne
         (["--seed", "-5"], ["-5"]),
         (["--clock", "sundial"], ["sundial", "wall", "steps"]),
         (["--model", "nowhere"], ["nowhere", "procedural"]),
-        (["--model", "procedural-64"], ["first-light", "z512", "procedural-64", "z64"]),
+        (["--model", "procedural-64"], ["brief-history has 512", "procedural-64 wants z of 64"]),
         (["--script", "nowhere.jsonl"], ["nowhere.jsonl"]),
     ],
 )
@@ -176,7 +176,7 @@ class TestRender:
         fields["model"]["sha256"] = "0" * 64
         sidecar.write_text(json.dumps(fields))
         ran = run("render", tmp_path / "t.take" / "z.npy", "-o", tmp_path / "film.mp4")
-        assert ran.code == 1 and "procedural" in ran.error and "000000" in ran.error
+        assert ran.code == 1 and "default" in ran.error and "000000" in ran.error
 
     @pytest.mark.parametrize(
         ("words", "names"),

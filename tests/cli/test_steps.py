@@ -87,7 +87,7 @@ def test_an_independent_integrator_finds_the_same_path(run, tmp_path):
     ]
     script = tmp_path / "glides.jsonl"
     write_events(script, events)
-    perform(run, tmp_path / "t", script, "--seconds", 6)
+    perform(run, tmp_path / "t", script, "procedural", "--seconds", 6)
     recorded = np.load(tmp_path / "t" / "z.npy")
 
     bank = load_bank(BANK)
@@ -123,7 +123,7 @@ def test_an_independent_integrator_finds_the_same_path(run, tmp_path):
 
 def test_with_no_event_z_rests_at_home(run, tmp_path):
     quiet = tmp_path / "quiet.toml"
-    text = (bundled("presets") / "default.toml").read_text()
+    text = (bundled("presets") / "procedural.toml").read_text()
     quiet.write_text(text.replace('"/noise/strength" = 6.0', '"/noise/strength" = 0.0'))
     take = tmp_path / "rest.take"
     ran = run("play", quiet, "--headless", "--clock", "steps", "--seconds", 2, "--take", take)

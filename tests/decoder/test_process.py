@@ -4,11 +4,14 @@ Waits are generous (other programs share the machine); what is asserted is that 
 not how fast.
 """
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -212,13 +215,14 @@ def test_three_errors_in_a_row_bring_a_fresh_process(card):
 
 def test_a_model_that_cannot_be_opened_fails_once_in_one_line(card):
     with DecoderProcess(card(fail="open")) as process:
+        until(lambda: process.pid is not None)
+        pid = process.pid
         until(lambda: process.state == "failed")
         assert "told to fail on opening" in process.message
         assert "\n" not in process.message
-        pid = process.pid
-        until(lambda: not runs(pid))
-        time.sleep(0.5)
-        assert (process.state, process.restarts, process.pid) == ("failed", 0, pid)
+        until(lambda: process.ended)
+        assert not runs(pid)
+        assert (process.state, process.restarts, process.pid) == ("failed", 0, None)
         process.post(0, card_z(1), {})
         assert process.newest(-1, 0.05) is None
 
@@ -260,6 +264,93 @@ def test_close_leaves_nothing_behind(card):
     assert not runs(pid)
     assert set(Path("/dev/shm").glob("latent-instrument-*")) <= before
     assert process.newest(-1, 1) is None
+
+
+def niceness(pid):
+    """The nice values of a process's threads; nothing where one ends meanwhile."""
+    try:
+        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return set()
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a priority of a thread's own")
+def test_loading_gently_gives_way_and_playing_does_not(card):
+    own = os.nice(0)
+    low = min(own + 10, 19)
+    process = DecoderProcess(card(delay=0.4))
+    process.start(gently=True)
+    with closing(process):
+        until(lambda: process.pid is not None and niceness(process.pid) == {own, low})
+        assert process.state == "loading"
+        until(lambda: process.state == "ready")
+        until(lambda: niceness(process.pid) == {own})
+        os.kill(process.pid, signal.SIGKILL)
+        until(lambda: process.restarts == 1)
+        until(lambda: process.pid is not None)
+        while process.state != "ready":  # started anew it hurries
+            assert process.pid is None or niceness(process.pid) <= {own}
+            time.sleep(0.01)
+
+
+def mapped_memory():
+    """How many files of ours this process maps."""
+    return Path("/proc/self/maps").read_text().count("latent-instrument-")
+
+
+@posix
+@pytest.mark.parametrize("at", ["loading", "idle", "busy", "killed"])
+def test_dismissing_waits_for_nothing_and_gives_all_back(card, at):
+    """And without the garbage collector, which does not run during a show."""
+    gc.collect()
+    gc.disable()
+    try:
+        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        process = DecoderProcess(card(fail="hang", size=[64, 64]))
+        process.start()
+        until(lambda: process.pid is not None)
+        pid, held = process.pid, None
+        if at != "loading":
+            process.post(0, card_z(9), {})
+            held = process.newest(-1, LONG)
+        if at == "busy":
+            process.post(1, card_z(-1), {})
+        if at == "killed":
+            os.kill(pid, signal.SIGKILL)
+        started = time.monotonic()
+        process.dismiss()
+        process.dismiss()
+        assert time.monotonic() - started < 0.05
+        assert process.newest(0, LONG) is None
+        until(lambda: process.ended)
+        assert not runs(pid)
+        assert held is None or shown(held) == 9, "what is held can still be shown"
+        held = None
+        assert mapped_memory() == 0
+        assert threading.active_count() == threads
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+    finally:
+        gc.enable()
+
+
+@posix
+def test_a_killed_life_leaves_no_memory_behind(card):
+    gc.collect()
+    gc.disable()
+    try:
+        with DecoderProcess(card()) as process:
+            for index in range(3):
+                process.post(index, card_z(index), {})
+                process.newest(index - 1, LONG)
+                os.kill(process.pid, signal.SIGKILL)
+                until(lambda index=index: process.restarts > index)
+            until(lambda: process.state == "ready")
+            assert mapped_memory() == 1
+        process = None
+        assert mapped_memory() == 0
+    finally:
+        gc.enable()
 
 
 STAGE = """

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from instrument.decoder.crossfade import CrossfadeDecoder
+from instrument.decoder.protocol import DecoderSpec
 from instrument.display.finish import finish
 from instrument.display.look import Look
 from instrument.display.presenter import Presenter
+from instrument.latent.space import LatentSpec
 
 
 def on_stage(offscreen, pixels, look, size):
@@ -51,3 +54,37 @@ def test_a_film_frame_is_an_array_of_its_own(garden):
 def test_what_is_no_picture_is_refused():
     with pytest.raises(ValueError, match="U8"):
         finish(np.zeros((4, 4), np.uint8), Look(), (4, 4))
+
+
+class Still:
+    """Decodes everything into one picture."""
+
+    def __init__(self, picture):
+        self.picture = picture
+        self.spec = DecoderSpec("still", LatentSpec((1,)), picture.shape[:2], "")
+
+    def decode(self, z, parameters):
+        return np.stack([self.picture[..., :3]] * len(z))
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.37])
+@pytest.mark.parametrize("fit", ["fit", "fill"])
+@pytest.mark.parametrize("size", [(128, 96), (300, 200), (40, 90)])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_a_film_fades_as_the_stage_does(offscreen, garden, size, fit, gain, share):
+    """Of two models with pictures of two sizes and shapes."""
+    other = np.ascontiguousarray(garden[::-2, :60])
+    layout, look = Look(fit=fit), Look(gain=gain, fit=fit)
+    spec = DecoderSpec("both", LatentSpec((1,)), (size[1], size[0]), "")
+    both = CrossfadeDecoder(
+        spec, {1: Still(garden), 2: Still(other)}, lambda picture: finish(picture, layout, size)
+    )
+    columns = {"/model/first": 1, "/model/second": 2, "/model/share": share}
+    row = {address: np.array([value], np.float32) for address, value in columns.items()}
+    film = finish(both.decode(np.zeros((1, 1), np.float32), row)[0], look, size)
+    surface = offscreen(size)
+    presenter = Presenter(surface.ctx)
+    presenter.upload(garden)
+    presenter.upload(other, 1)
+    presenter.draw(surface.framebuffer, size, look, mix=share)
+    assert np.abs(film.astype(int) - surface.read()).max() <= 2

@@ -38,6 +38,15 @@ def test_a_late_event_gets_the_first_moment_still_open(moments: list[float], row
     assert all(row < event.time <= row + 1.0 for event in events)
 
 
+def test_a_script_knows_what_it_has_still_to_say():
+    script = Script([at(0.0, "/a"), at(1.0, "/b"), at(2.0, "/a")])
+    assert script.says(["/c", "/b"]) and script.says(["/a"]) and not script.says(["/c"])
+    script.take_due(1.0)
+    assert script.says(["/a"]) and not script.says(["/b"]) and not script.says([])
+    script.take_due(2.0)
+    assert not script.says(["/a", "/b"])
+
+
 def test_a_script_follows_when_time_begins_anew():
     script = Script([at(0.0), at(1.0), at(2.5)])
     assert [e.time for e in script.take_due(1.0)] == [0.0, 1.0]

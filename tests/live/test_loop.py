@@ -5,10 +5,19 @@ import sys
 
 import numpy as np
 import pytest
-from stage_parts import FakeDecoder, FakePresenter, FakeSurface, SlowClock, programme, tape_into
+from stage_parts import (
+    FakeDecks,
+    FakeDecoder,
+    FakePresenter,
+    FakeSurface,
+    SlowClock,
+    programme,
+    tape_into,
+)
 
 from instrument.event import ControlEvent
-from instrument.live.loop import Loop, Screen, Show
+from instrument.live.loop import Loop, Show
+from instrument.live.projection import Screen
 from instrument.take.reader import read_take
 from instrument.take.replay import verify
 
@@ -27,7 +36,7 @@ def stage(tmp_path):
         surface.events = list(events)
         decoder, presenter = decoder or FakeDecoder(), FakePresenter()
         tape = tape_into(tmp_path / str(next(plays)), made)
-        screen = Screen(surface, presenter, decoder)
+        screen = Screen(surface, presenter, FakeDecks(clock, decoder))
         show = Show(
             made.performer, made.rate, clock, tape,
             script=script, screen=screen, seconds=seconds, record=record,

@@ -111,14 +111,14 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 # (what stands there, what stands there instead, a part of the line it names, what it says)
 WRONG = [
-    ('name = "test"', 'nmae = "test"', "nmae", "unknown key 'nmae', allowed are format, model, ba"),
+    ('name = "test"', 'nmae = "test"', "nmae", "unknown key 'nmae', allowed are format, bank, mod"),
     ("[parameters]", "[params]", "[params]", "unknown key 'params', allowed are .*parameters"),
     ('weighting = "distance"', 'weight = "x"', "weight =", "unknown key 'weight', .* place, weigh"),
     ('waypoint = "iris"', 'wayp = "iris"', "wayp =", "unknown key 'wayp', allowed are waypoint"),
     ("smoothing = 0.1", "smooth = 0.1", "smooth =", "unknown key 'smooth', .* smoothing"),
     ("value = 2.0", "valeu = 2.0", "valeu", "unknown key 'valeu', allowed are at, address, value"),
     ('"preset/1"', '"preset/9"', "preset/9", "format: invalid enum value 'preset/9'"),
-    ('model = "procedural"\n', "", "format =", "missing required field `model`"),
+    ('model = "procedural"\n', "", "format =", "models: needs model = "),
     ("seed = 7", 'seed = "7"', "seed", "seed: expected `int`, got `str`"),
     ("seed = 7", "seed = -7", "seed", "seed: must be an integer from 0"),
     ("seed = 7", "seed = 9999999999999999999999", "seed", "seed: must be an integer from 0"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from take_parts import header_of
 
 from instrument import InstrumentError
+from instrument.latent.sequence import ModelReference
 from instrument.latent.space import LatentSpec
 from instrument.take.header import TakeHeader, header_from_bytes, header_to_bytes
 from instrument.take.layout import take_folder
@@ -18,6 +20,13 @@ def test_json_and_back():
     header = header_of(shape=(18, 32))
     assert TakeHeader.from_json(json.loads(json.dumps(header.to_json()))) == header
     assert header_from_bytes(header_to_bytes(header, ("a", "b"))) == (header, ("a", "b"))
+
+
+def test_a_header_lists_models_only_where_there_are_several():
+    assert "models" not in header_of().to_json()
+    several = (ModelReference("night", "ab" * 32), ModelReference("somewhere"))
+    header = replace(header_of(), models=several)
+    assert header_from_bytes(header_to_bytes(header, ()))[0].models == several
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,9 @@ def test_json_and_back():
         ("name", "a\nb"),
         ("started", 5),
         ("surplus", 1),
+        ("models", None),
+        ("models", {"name": "x", "sha256": ""}),
+        ("models", ["night"]),
     ],
 )
 def test_what_is_wrong_is_named(key, value):

@@ -1,0 +1,117 @@
+"""One picture on its way to the target, resampled in two passes: along x, then along y.
+
+The first pass goes into a texture of the layer's own, the second into the target, with the kernel
+`finish` has for films. A layer knows nothing of windows, time or other layers.
+"""
+
+from __future__ import annotations
+
+import moderngl
+import numpy as np
+
+from instrument.display.look import Placement, Size
+from instrument.frame import U8
+
+
+class Layer:
+    """The newest picture of one kind, drawn by `triangle` with `program`. Empty at first."""
+
+    def __init__(
+        self, ctx: moderngl.Context, program: moderngl.Program, triangle: moderngl.VertexArray
+    ) -> None:
+        self._ctx = ctx
+        self._program, self._triangle = program, triangle
+        self._picture: moderngl.Texture | None = None
+        self._between: moderngl.Framebuffer | None = None
+        # What `_between` holds: None once a new picture has come.
+        self._resampled: Placement | None = None
+
+    @property
+    def size(self) -> Size | None:
+        """(width, height) of the picture uploaded last."""
+        return self._picture.size if self._picture else None
+
+    def upload(self, pixels: U8) -> None:
+        """Take over ``U8[h, w, 4]``, sRGB code values, top row first."""
+        if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be U8[h, w, 4], not {pixels.dtype}{pixels.shape}")
+        if pixels.size == 0:
+            raise ValueError("a picture needs at least one pixel")
+        size = (pixels.shape[1], pixels.shape[0])
+        if self._picture is None or self._picture.size != size:
+            if self._picture:
+                self._picture.release()
+            self._picture = self._ctx.texture(size, 4)
+            self._picture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        self._picture.write(np.ascontiguousarray(pixels))
+        self._resampled = None
+
+    def along_x(self, placement: Placement) -> moderngl.Texture:
+        """The picture as wide as its area and as high as it is, resampled only when needed."""
+        assert self._picture is not None
+        if placement.step[0] == 1.0 and placement.source.left == 0.0:
+            return self._picture
+        between = self._between_of((placement.area.width, self._picture.height))
+        if self._resampled != placement:
+            between.use()
+            between.viewport = (0, 0, *between.size)
+            self._resample(self._picture, 0, placement, corner=(0, 0), flip=0, level=1.0)
+            self._resampled = placement
+        texture = between.color_attachments[0]
+        assert isinstance(texture, moderngl.Texture)
+        return texture
+
+    def along_y(
+        self,
+        target: moderngl.Framebuffer,
+        height: int,
+        narrowed: moderngl.Texture,
+        placement: Placement,
+        level: float,
+    ) -> None:
+        """Draw what `along_x` gave to its area of `target`, which is in use and `height` high."""
+        area = placement.area
+        corner = (area.x, height - area.y - area.height)
+        target.viewport = (*corner, area.width, area.height)
+        self._resample(narrowed, 1, placement, corner=corner, flip=area.height, level=level)
+
+    def _resample(
+        self,
+        picture: moderngl.Texture,
+        axis: int,
+        placement: Placement,
+        *,
+        corner: tuple[int, int],
+        flip: int,
+        level: float,
+    ) -> None:
+        picture.use(0)
+        self._program["axis"] = (1, 0) if axis == 0 else (0, 1)
+        self._program["start"] = placement.source[axis]
+        self._program["pace"] = placement.step[axis]
+        self._program["corner"] = corner
+        self._program["flip"] = flip
+        self._program["level"] = level
+        self._triangle.render(moderngl.TRIANGLES, vertices=3)
+
+    def _between_of(self, size: Size) -> moderngl.Framebuffer:
+        if self._between is None or self._between.size != size:
+            self._release_between()
+            texture = self._ctx.texture(size, 4)
+            texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+            self._between = self._ctx.framebuffer([texture])
+            self._resampled = None
+        return self._between
+
+    def _release_between(self) -> None:
+        if self._between is not None:
+            self._between.color_attachments[0].release()
+            self._between.release()
+            self._between = None
+
+    def release(self) -> None:
+        """Give everything back to the driver."""
+        self._release_between()
+        if self._picture is not None:
+            self._picture.release()
+            self._picture = None
