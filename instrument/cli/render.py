@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.console import console, report
+from instrument.cli.console import console, report, say
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Decoder
@@ -83,6 +83,12 @@ def render_film(
         sequence = sequence.cut(FrameRange.parse(frames, len(sequence)))
     manifest = model_for(sequence.model, model, source)
     check_model(sequence, manifest.spec, allow_other_model=model is not None)
+    made_for = sequence.model
+    if made_for.name == manifest.name and made_for.sha256 not in ("", manifest.sha256):
+        say(
+            f"{manifest.name} has changed since {source} was made with it: "
+            f"{made_for.sha256[:12]} then, {manifest.sha256[:12]} now"
+        )
     width, height = size or (manifest.size[1], manifest.size[0])
     if out.suffix in (".mp4", ".mov", ".png"):
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ from instrument.decoder.exchange import (
 )
 from instrument.decoder.models import ModelManifest, read_manifest
 from instrument.decoder.protocol import Decoder
-from instrument.decoder.runtime import open_decoder
+from instrument.decoder.runtime import open_here
 from instrument.frame import U8
 from instrument.timebase import WallClock
 
@@ -51,7 +51,7 @@ def main() -> int:
     try:
         manifest = _manifest(options)
         exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
-        decoder = open_decoder(manifest, options.device, options.threads, "fast")
+        decoder = open_here(manifest, options.device, options.threads, options.precision)
         started = clock.now()
         decoder.decode(np.ones((1, *manifest.latent.shape), np.float32), {})
     except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:
@@ -87,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sha256", required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=["full", "fast"], default="fast")
     return parser.parse_args()
 
 
