@@ -126,10 +126,10 @@ def _understood(path: Path, answer: bytes, code: int | None) -> Description:
         ) from None
     line = f"{path}: {' '.join(refusal.error.split())[:500]}"
     if refusal.program is not None:
-        card = path.with_suffix(".toml").name
         raise IsProgramError(
-            f"{line}; it is played as it is, once {card} beside it says how (architecture = "
-            f'"program"): instrument models inspect {path.name} writes one to begin with',
+            f"{line}; it is played as it is, with a {path.with_suffix('.toml').name} beside it "
+            f'that says how (architecture = "program"): instrument models inspect {path} prints '
+            "one to begin with",
             refusal.program,
         )
     raise InstrumentError(line)

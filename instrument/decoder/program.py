@@ -65,14 +65,14 @@ class ProgramDecoder:
         # Not inference_mode: a foreign network may do to its tensors what that forbids.
         with torch.no_grad():
             try:
-                given = self._opened.call(
-                    torch.from_numpy(np.array(z, np.float32)).to(self._opened.device), truncation
-                )
-            except Exception as error:
+                position = torch.from_numpy(np.array(z, np.float32)).to(self._opened.device)
+                return self._pixels(self._checked(self._opened.call(position, truncation)))
+            except InstrumentError:
+                raise
+            except Exception as error:  # of a graphics card it may come as late as the pixels
                 raise DecodeError(
                     f"{self._spec.name}: the network fails on z {list(z.shape)} ({reason(error)})"
                 ) from error
-            return self._pixels(self._checked(given))
 
     def _checked(self, given: object) -> Tensor:
         """What the network gave, if it is one picture as the TOML describes it."""

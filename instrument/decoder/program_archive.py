@@ -21,19 +21,23 @@ _LARGEST_DESCRIPTION = 64 << 20  # bytes; a network of 4 000 operations has abou
 _DESCRIPTIONS = ("models/model.json", "serialized_exported_program.json")  # since 2.8, before
 
 
+# Foreign text that may reach a terminal: not too long, and nothing that would steer it.
+_Short = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
 class Value(msgspec.Struct, frozen=True):
     """An input or output; None in its shape is any size."""
 
-    name: Annotated[str, msgspec.Meta(max_length=1000)]
+    name: _Short
     shape: Annotated[tuple[int | None, ...], msgspec.Meta(max_length=64)]
 
 
 class Facts(msgspec.Struct, frozen=True):
     """What an archive says of its program: of TorchScript no more than the kind."""
 
-    kind: Annotated[str, msgspec.Meta(max_length=20)]
-    torch: Annotated[str, msgspec.Meta(max_length=100)] = ""  # the version that wrote it
-    device: Annotated[str, msgspec.Meta(max_length=100)] = ""  # where its first input must lie
+    kind: _Short
+    torch: _Short = ""  # the version that wrote it
+    device: _Short = ""  # where its first input must lie
     inputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=100)] = ()
     outputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=100)] = ()
 
@@ -134,22 +138,34 @@ def parse_description(text: bytes | memoryview) -> Facts:
         return Facts(EXPORT)
     module = program.graph_module
     tensors = module.graph.tensor_values
-    inputs = _ports([port.user_input for port in module.signature.input_specs], tensors)
-    outputs = _ports([port.user_output for port in module.signature.output_specs], tensors)
+    takes = [port.user_input for port in module.signature.input_specs]
+    gives = [port.user_output for port in module.signature.output_specs]
     device = ""
-    if inputs:
-        place = tensors[inputs[0].name].device
+    first = tensors.get(next(iter(_named(takes)), ""))
+    if first is not None:
+        place = first.device
         device = place.type if place.index is None else f"{place.type}:{place.index}"
-    return Facts(EXPORT, program.torch_version[:100], device[:100], inputs, outputs)
+    return Facts(
+        EXPORT, _short(program.torch_version), _short(device),
+        _ports(takes, tensors), _ports(gives, tensors),
+    )  # fmt: skip
+
+
+def _named(ports: list[_OfUser | None]) -> list[str]:
+    return [port.arg.as_tensor.name for port in ports if port and port.arg.as_tensor]
 
 
 def _ports(ports: list[_OfUser | None], tensors: dict[str, _Tensor]) -> tuple[Value, ...]:
-    names = [port.arg.as_tensor.name for port in ports if port and port.arg.as_tensor]
     return tuple(
-        Value(name[:1000], tuple(size.as_int for size in tensors[name].sizes[:64]))
-        for name in names[:100]
+        Value(_short(name), tuple(size.as_int for size in tensors[name].sizes[:64]))
+        for name in _named(ports)[:100]
         if name in tensors
     )
+
+
+def _short(text: str) -> str:
+    """What `_Short` takes."""
+    return "".join(c for c in text[:100] if c.isprintable())
 
 
 def _described(data: memoryview, entry: zipfile.ZipInfo) -> Facts:

@@ -44,8 +44,9 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    last = lines[-1] if "TorchScript" in lines[0] else lines[0]
-    return f"{type(error).__name__}: {last.removeprefix('RuntimeError: ')[:_LONGEST]}"
+    said = lines[-1] if "TorchScript" in lines[0] else lines[0]
+    said = "".join(c for c in said.removeprefix("RuntimeError: ") if c.isprintable())
+    return f"{type(error).__name__}: {said[:_LONGEST]}"
 
 
 # --- TorchScript

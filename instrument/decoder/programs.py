@@ -71,7 +71,7 @@ def find_program(path: Path) -> Path | None:
     if path.suffix.lower() in SUFFIXES:
         card = path.with_suffix(".toml")
         return path if path.is_file() and card.is_file() and _says_program(card) else None
-    if path.suffix.lower() != ".toml" or not path.is_file():
+    if path.suffix != ".toml" or not path.is_file():
         return None
     if not _says_program(path):
         raise InstrumentError(f'{path}: is no model: it says nowhere architecture = "program"')

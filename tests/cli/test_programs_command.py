@@ -72,14 +72,14 @@ def test_convert_says_that_it_is_played_as_it_is(run, tmp_path, script):
         assert ran.code == 1 and "net.pt: is a program, which is played as it is" in ran.error
     network.with_suffix(".toml").unlink()
     ran = run("models", "convert", network, "-o", tmp_path / "model")
-    assert ran.code == 1 and "it is played as it is, once net.toml beside it" in ran.error
+    assert ran.code == 1 and "it is played as it is, with a net.toml beside it" in ran.error
     assert not (tmp_path / "model").exists()
 
 
 def test_a_bare_program_cannot_be_played(run, tmp_path, script):
     ran = run("play", "--model", made.write(tmp_path, script, "-"), *STEPS)
     assert ran.code == 1 and "net.pt: a TorchScript program" in ran.error
-    assert "net.toml" in ran.error and "models inspect net.pt" in ran.error
+    assert "a net.toml beside it" in ran.error and "instrument models inspect " in ran.error
 
 
 def test_it_is_played_in_one_step_and_the_take_names_it(run, tmp_path, script):

@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from instrument import InstrumentError
+from instrument.decoder import program
 from instrument.decoder.child import environment
 from instrument.decoder.models import find_model
 from instrument.decoder.program import open_model
+from instrument.decoder.program_call import reason
 from instrument.decoder.protocol import DecodeError
 
 ONE, TWO = torch.randn(1, made.LATENT), torch.randn(2, made.LATENT)
@@ -243,6 +245,21 @@ def test_files_that_are_no_program(tmp_path):
         assert "is neither a TorchScript nor a torch.export program" in refused(tmp_path, data)
 
 
+def test_a_script_with_nothing_to_call(tmp_path):
+    class Mute(nn.Module):
+        @torch.jit.export
+        def paint(self, z):
+            return z
+
+    assert "cannot open" in refused(tmp_path, made.scripted(Mute()))
+
+
+def test_a_foreign_error_is_one_short_line_that_steers_no_terminal():
+    assert reason(ValueError("\x1b[2Jred\nmore")) == "ValueError: [2Jred"
+    assert reason(KeyError()) == "KeyError"
+    assert len(reason(RuntimeError("x" * 10_000))) < 300
+
+
 def test_cut_and_damaged_programs(tmp_path):
     script, export = made.scripted(made.Net()), made.exported(made.Net(), ONE)
     assert "not a whole zip archive" in refused(tmp_path, script[: len(script) // 2])
@@ -385,6 +402,15 @@ def test_a_z_that_fails_is_told_and_the_next_is_painted(tmp_path):
 def test_a_device_that_is_not_there(tmp_path):
     with pytest.raises(InstrumentError, match=r"'tpu'.*auto.*cpu"):
         opened(tmp_path, made.scripted(made.Net()), device="tpu")
+
+
+def test_a_script_that_runs_nowhere_but_on_the_cpu_runs_there(tmp_path, caplog, monkeypatch):
+    # Of a device that takes the weights and cannot compute there is always one: meta.
+    monkeypatch.setattr(program, "choose_device", lambda wish, threads: torch.device("meta"))
+    pixels = opened(tmp_path, made.scripted(made.Net()), device="auto").decode(Z, {})
+    assert np.abs(pixels.astype(int) - expected(Z)).max() <= 1
+    assert "net.pt: not on meta: " in caplog.text
+    assert "the network fails on z" in refused(tmp_path, made.scripted(made.Net()), device="meta")
 
 
 def test_an_export_for_another_device_says_so(tmp_path):
