@@ -87,9 +87,7 @@ def _script_maker(name: str, kind: str, device: torch.device) -> Maker:
 
     def make(value: Constant) -> object:
         if plain == "Tensor":
-            numbers = value if isinstance(value, list) else [value]
-            row = [numbers] if isinstance(value, list) else numbers
-            return torch.tensor(row, device=device)  # [1, k] of a list, [1] of a number
+            return torch.tensor([value], device=device)  # [1, k] of a list, [1] of a number
         if plain in ("float", "number") and not isinstance(value, list):
             return float(value)
         if plain in ("int", "bool") and not isinstance(value, list | float):
