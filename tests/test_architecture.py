@@ -61,6 +61,11 @@ NEVER_TORCH = ("decoder.process", "decoder.models", "decoder.protocol")
 # One boundary each: a tick of the show, and one call of a model.
 BROAD_EXCEPT = ("live.loop", "decoder.serve")
 CLOCKS = ("timebase", "control", "display")
+# Two calls of torch that open files with code in them, and what may open such a model in-process:
+# the decoder process alone.
+PROGRAM_LOADERS = ("torch.jit.load", "torch.export.load")
+OPENS_PROGRAMS = ("decoder.program_call",)
+DECODER_PROCESS = ("decoder.serve", "decoder.runtime", "decoder.program")
 CODE_LOADERS = ("pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 WORN_OUT_NAMES = frozenset(
     "common core engine handler helper helpers info manager misc util utils viz".split()
@@ -229,6 +234,17 @@ def runs_no_foreign_code(module: Module) -> Iterator[str]:
                 yield f"{module.name}:{node.lineno}: {setting}"
 
 
+def opens_foreign_programs_in_the_decoder_process_alone(module: Module) -> Iterator[str]:
+    """TorchScript and torch.export are opened by one module, which only leads there."""
+    mentioned = {ast.unparse(n) for n in ast.walk(module.tree) if isinstance(n, ast.Attribute)}
+    mentioned |= set(imports(ast.walk(module.tree)))
+    if not module.within(OPENS_PROGRAMS):
+        yield from (f"{module.name}: {name}" for name in mentioned.intersection(PROGRAM_LOADERS))
+    if not module.within(DECODER_PROCESS):
+        inside = (".open_here", "decoder.program", "decoder.program_call")
+        yield from (f"{module.name}: {name}" for name in mentioned if name.endswith(inside))
+
+
 def hides_no_failure(module: Module) -> Iterator[str]:
     """A broad handler that ends in `raise` translates or tidies up; any other one swallows."""
     if module.name in BROAD_EXCEPT:
@@ -322,6 +338,15 @@ RULES: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("latent.sequence", "z = np.load(path, allow_pickle=trusted)"),
         ("decoder.checkpoint", "w = torch.load(path, weights_only=False)"),
         ("studio.encode", "subprocess.run(line, shell=True)"),
+    ),
+    opens_foreign_programs_in_the_decoder_process_alone: (
+        ("decoder.network", "def f(x):\n    return torch.jit.load(x)"),
+        ("decoder.network", "load = torch.export.load"),
+        ("cli.models", "from torch.jit import load"),
+        ("cli.render", "def f():\n    from instrument.decoder.runtime import open_here"),
+        ("studio.render", "def f():\n    runtime.open_here(m)"),
+        ("decoder.programs", "from instrument.decoder.program import open_model"),
+        ("cli.bench", "from instrument.decoder.program_call import open_script"),
     ),
     hides_no_failure: (
         ("take.recorder", "try:\n    f()\nexcept Exception:\n    pass"),
@@ -515,7 +540,7 @@ def named_commands(text: str) -> tuple[set[str], set[str]]:
     """The commands ``instrument X`` and the scripts that the code in a Markdown text names."""
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, flags=re.DOTALL))
     commands = set(re.findall(r"(?:^|[`\s/])instrument +([a-z]+)\b", code, flags=re.MULTILINE))
-    return commands, set(re.findall(r"\bscripts/([a-z]+)\b", code))
+    return commands, set(re.findall(r"(?<![\w/])scripts/([a-z_]+)\b", code))
 
 
 def test_named_commands_are_found() -> None:

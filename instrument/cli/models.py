@@ -18,6 +18,9 @@ from instrument.decoder.models import (
     bundled_models,
     find_model,
 )
+from instrument.decoder.program_archive import IsProgramError
+from instrument.decoder.program_template import template
+from instrument.decoder.programs import CAUTION, PlacedDetails, find_program
 from instrument.decoder.series import Series, find_series
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
@@ -40,10 +43,24 @@ def inspect_command(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """What a model's manifest says, or what a checkpoint is; no weight is read."""
+    """What a model's manifest says, or what a checkpoint is; no weight is read, no code run."""
     series = None if _is_model(model) else find_series(model)
-    fields = _fields(find_model(model)) if series is None else _foreign_fields(series)
+    try:
+        fields = _fields(find_model(model)) if series is None else _foreign_fields(series)
+    except IsProgramError as found:
+        assert series is not None
+        _report_bare(series.files[-1][0], found, as_json)
+        return
     text = "\n".join(f"{key:<13} {value}" for key, value in fields.items() if value != "")
+    report(fields, as_json, text)
+
+
+def _report_bare(path: Path, found: IsProgramError, as_json: bool) -> None:
+    """A program without a TOML: one to begin with, alone on stdout, so that it can be saved."""
+    text, facts = template(path, found.facts), found.facts
+    card = path.with_suffix(".toml").name
+    say(f"{path}: a {facts.kind} program; it {CAUTION}. To play it, save this as {card}:")
+    fields = {"file": str(path), "format": f"{facts.kind} program", "template": text}
     report(fields, as_json, text)
 
 
@@ -57,6 +74,9 @@ def convert_command(
     as_json: AsJson = False,
 ) -> None:
     """Write somebody's checkpoint, or the snapshots of a run, as a model folder."""
+    program = find_program(Path(checkpoint).expanduser())
+    if program is not None:
+        raise InstrumentError(f"{program}: is a program, which is played as it is: no need to")
     series = find_series(checkpoint)
     if series is None:
         raise InstrumentError(f"{checkpoint}: no such file, and no folder with checkpoints")
@@ -74,9 +94,11 @@ def _open_once(manifest: ModelManifest) -> None:
 
 
 def _is_model(name: str) -> bool:
-    """Whether `name` is a bundled model, a model's folder or its manifest."""
+    """Whether `name` is a bundled model, a model's folder or its manifest, or a program."""
     path = Path(name).expanduser()
-    return name in bundled_models() or path.name == MANIFEST or (path / MANIFEST).is_file()
+    if name in bundled_models() or path.name == MANIFEST or (path / MANIFEST).is_file():
+        return True
+    return find_program(path) is not None
 
 
 def _foreign_fields(series: Series) -> dict[str, Any]:
@@ -120,4 +142,23 @@ def _fields(manifest: ModelManifest) -> dict[str, Any]:
         fields["images"] = [snapshot.images for snapshot in details.snapshots]
     if isinstance(details, SkipDetails):
         fields |= {"command": details.command, "seed": details.seed}
+    if isinstance(details, PlacedDetails):
+        fields |= _program_fields(manifest.folder)
     return fields
+
+
+def _program_fields(network: Path) -> dict[str, Any]:
+    """What the archive says of itself, asked of the process that reads checkpoints."""
+    try:
+        found = read_foreign(network)
+    except IsProgramError as program:
+        facts = program.facts
+        return {
+            "format": f"{facts.kind} program",
+            "written_by": facts.torch and f"torch {facts.torch}",
+            "device": facts.device,
+            "caution": f"it {CAUTION}",
+        }
+    raise InstrumentError(
+        f"{network}: is no program but a checkpoint ({found.format}), which needs no TOML"
+    )

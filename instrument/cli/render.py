@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.console import console, report
+from instrument.cli.console import console, report, say
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, CrossfadeDecoder, parts_of
 from instrument.decoder.models import ModelManifest
@@ -21,7 +21,7 @@ from instrument.decoder.protocol import Decoder, DecoderSpec
 from instrument.display.finish import finish
 from instrument.display.look import Fit, Look
 from instrument.frame import U8
-from instrument.latent.sequence import ZSequence, load_sequence
+from instrument.latent.sequence import ModelReference, ZSequence, load_sequence
 from instrument.studio.encode import open_film
 from instrument.studio.held import hold_frozen
 from instrument.studio.render import Finish, RenderReport, check_model, render
@@ -139,7 +139,17 @@ def models_of(
         found[number] = model_for(reference, name, source)
         own = replace(sequence, model=reference)
         check_model(own, found[number].spec, allow_other_model=name is not None)
+        _tell_a_change(reference, found[number], source)
     return found
+
+
+def _tell_a_change(made_for: ModelReference, found: ModelManifest, source: Path) -> None:
+    """Say so where a model of that name is not what it was."""
+    if made_for.name == found.name and made_for.sha256 not in ("", found.sha256):
+        say(
+            f"{found.name} has changed since {source} was made with it: "
+            f"{made_for.sha256[:12]} then, {found.sha256[:12]} now"
+        )
 
 
 def _open(

@@ -34,6 +34,7 @@ from instrument.decoder.architectures import (
 )
 from instrument.decoder.checkpoint import Checkpoint, State
 from instrument.decoder.checkpoint_door import read_checkpoint
+from instrument.decoder.program_archive import IsProgramError, parse_description
 
 CAUGHT = 99  # the exit code after an attempt at something else than reading
 _ROOM = 2 << 30  # bytes of address space beside the file itself
@@ -64,6 +65,8 @@ def main() -> int:
     lock_up(size)
     try:
         return _answer(_read(data, out))
+    except IsProgramError as found:
+        return _answer({"error": str(found), "program": msgspec.to_builtins(found.facts)})
     except InstrumentError as error:
         return _answer({"error": str(error)})
     except MemoryError:
@@ -87,6 +90,7 @@ def lock_up(size: int) -> None:
     for kind in (StyleGAN2Settings, StyleGAN3Settings, ProGANSettings, FastGANSettings):
         with contextlib.suppress(InstrumentError):
             read_settings(kind, {})
+    parse_description(b"{}")
     sys.excepthook = _tell
     _leave_the_network()
     with contextlib.suppress(ImportError):  # Windows has no such limits

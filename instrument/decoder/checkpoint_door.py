@@ -16,6 +16,7 @@ from instrument.decoder.checkpoint_tensorflow import (
     read_tensorflow,
 )
 from instrument.decoder.checkpoint_torch import TORCH_GLOBALS, read_torch, recognise
+from instrument.decoder.program_archive import IsProgramError, program_in
 from instrument.decoder.records import MOST_ENTRIES
 from instrument.decoder.torch_file import OLD_MAGIC, ZIP_MAGIC, read_stream, read_zip
 from instrument.decoder.unpickle import unpickle
@@ -41,6 +42,8 @@ def read_checkpoint(data: memoryview, whole_file: bool) -> Checkpoint:
 def _read(data: memoryview, whole_file: bool) -> Checkpoint:
     head = bytes(data[:16])
     if head.startswith(ZIP_MAGIC):
+        if facts := program_in(data):
+            raise IsProgramError(f"a {facts.kind} program, not a checkpoint", facts)
         return read_torch(read_zip(data, TORCH_GLOBALS, whole_file))
     if head.startswith(OLD_MAGIC):
         return read_torch(read_stream(data, TORCH_GLOBALS))

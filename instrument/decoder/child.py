@@ -28,6 +28,7 @@ from instrument.decoder.exchange import (
     read_message,
 )
 from instrument.decoder.models import ModelManifest
+from instrument.decoder.protocol import Precision
 from instrument.frame import U8
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
@@ -53,7 +54,9 @@ class Child:
         self.sequence = 0  # of the last request handed over
         self.picture: Picture | None = None  # what is in the newest slot
 
-    def start(self, device: str, threads: int, gently: bool = False) -> None:
+    def start(
+        self, device: str, threads: int, precision: Precision = "fast", gently: bool = False
+    ) -> None:
         """Start the process; `gently`, it loads at a lower priority.
 
         Raises OSError when there is no memory or no process to be had.
@@ -66,7 +69,8 @@ class Child:
             # -P: a file named like a library in the performer's folder must not be imported.
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
-             "--device", device, "--threads", str(threads), *["--gently"][: int(gently)]],
+              "--device", device, "--threads", str(threads), "--precision", precision,
+              *["--gently"][: int(gently)]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)

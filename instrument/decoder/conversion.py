@@ -33,6 +33,7 @@ from instrument.decoder.architectures import (
 )
 from instrument.decoder.child import describe_exit, environment
 from instrument.decoder.models import MANIFEST, ModelManifest, read_manifest
+from instrument.decoder.program_archive import Facts, IsProgramError
 from instrument.decoder.series import Series
 
 Tell = Callable[[str], None]
@@ -69,6 +70,7 @@ class Description(msgspec.Struct, frozen=True):
 
 class _Refusal(msgspec.Struct, frozen=True):
     error: str
+    program: Facts | None = None
 
 
 def silent(_: str) -> None:
@@ -78,7 +80,8 @@ def silent(_: str) -> None:
 def read_foreign(path: Path, out: Path | None = None) -> Description:
     """What the checkpoint `path` is; its weights into the new safetensors file `out`.
 
-    Without `out` no weight is read. Raises InstrumentError, one line that names `path`.
+    Without `out` no weight is read. Raises InstrumentError, one line that names `path`;
+    IsProgramError where it is no checkpoint but a network with its own code.
     """
     size = _size(path)
     command = [
@@ -121,7 +124,15 @@ def _understood(path: Path, answer: bytes, code: int | None) -> Description:
         raise InstrumentError(
             f"{path}: cannot be read; the process that tried {describe_exit(code)}"
         ) from None
-    raise InstrumentError(f"{path}: {' '.join(refusal.error.split())[:500]}")
+    line = f"{path}: {' '.join(refusal.error.split())[:500]}"
+    if refusal.program is not None:
+        raise IsProgramError(
+            f"{line}; it is played as it is, with a {path.with_suffix('.toml').name} beside it "
+            f'that says how (architecture = "program"): instrument models inspect {path} prints '
+            "one to begin with",
+            refusal.program,
+        )
+    raise InstrumentError(line)
 
 
 def _size(path: Path) -> int:

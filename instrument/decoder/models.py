@@ -163,6 +163,7 @@ _DETAILS: dict[str, type[Details]] = {
 class ModelManifest:
     """A model that was found and whose manifest holds together.
 
+    `folder` is where it lies; of a program (see `programs`) it is the network's file.
     `sha256` identifies the weights: that of the canonical manifest (sorted keys, no blanks, so
     that layout and line ends do not matter), which holds the seed or every weights file's own.
     `dataclasses.replace(manifest, size=...)` asks a procedural model for larger pictures.
@@ -197,8 +198,9 @@ def find_model(
     """The bundled model of that name, or the model in that folder (or of that manifest).
 
     A bare name means a bundled model first; write ``./name`` for a folder of the same name.
-    Somebody's checkpoint (a file, a pattern, a folder of snapshots; see `series`) is converted
-    on first use, and `tell` hears what takes so long. Raises InstrumentError naming what there is.
+    A network with a TOML beside it is a program (see `programs`). Somebody's checkpoint (a file,
+    a pattern, a folder of snapshots; see `series`) is converted on first use, and `tell` hears
+    what takes so long. Raises InstrumentError naming what there is.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, str) and text in bundled_models():
@@ -207,8 +209,15 @@ def find_model(
     if path.name == MANIFEST and path.is_file():
         path = path.parent
     if not (path / MANIFEST).is_file():
-        from instrument.decoder.model_cache import find_converted  # it needs this module
+        from instrument.decoder.model_cache import find_converted  # they need this module
+        from instrument.decoder.programs import find_program, introduce, read_program
 
+        program = find_program(path)
+        if program is not None:
+            model = read_program(program)
+            if tell is not None:
+                introduce(model, tell)
+            return model
         converted = find_converted(text, tell)
         if converted is not None:
             return converted
@@ -219,10 +228,14 @@ def find_model(
 
 
 def read_manifest(folder: Path) -> ModelManifest:
-    """Read and check ``manifest.json`` in `folder`.
+    """Read and check ``manifest.json`` in `folder`, or the TOML beside a program.
 
     Raises InstrumentError naming file, key and what is allowed.
     """
+    from instrument.decoder import programs  # it needs this module
+
+    if folder.suffix.lower() in programs.SUFFIXES and not folder.is_dir():
+        return programs.read_program(folder)
     path = folder / MANIFEST
     fields = _read_object(path)
     details = _check(path, fields)

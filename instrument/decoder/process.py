@@ -260,7 +260,9 @@ class DecoderProcess:
             life.started = self._clock.now()
             self._life = life
         try:
-            life.child.start(self._device, self._threads, self._gently and not self._restarts)
+            life.child.start(
+                self._device, self._threads, gently=self._gently and not self._restarts
+            )
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

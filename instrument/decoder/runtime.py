@@ -1,7 +1,8 @@
 """Opens models: the table of architectures, and on which device they run.
 
 Every architecture is one module with ``open_model(manifest, device, threads, precision)``, which
-gives a `Decoder`, imported only when asked for. This module itself imports no torch, so that
+gives a `Decoder`, imported only when asked for. A model that brings its own code is opened in a
+decoder process, whoever asks (see `apart`). This module itself imports no torch, so that
 what needs none (the test double) starts in a tenth of a second.
 """
 
@@ -11,6 +12,7 @@ import importlib
 from typing import cast
 
 from instrument import InstrumentError
+from instrument.decoder.apart import open_apart
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Decoder, Precision
 
@@ -21,8 +23,10 @@ _ARCHITECTURES = {
     "stylegan3": "instrument.decoder.generators",
     "progan": "instrument.decoder.generators",
     "fastgan": "instrument.decoder.generators",
+    "program": "instrument.decoder.program",
     "testcard": "instrument.decoder.testcard",
 }
+_WITH_CODE = ("program",)
 
 
 def open_decoder(
@@ -41,5 +45,12 @@ def open_decoder(
     """
     if threads < 1:
         raise InstrumentError(f"decoder threads {threads}: must be 1 or more")
+    if manifest.architecture in _WITH_CODE:
+        return open_apart(manifest, device, threads, precision)
+    return open_here(manifest, device, threads, precision)
+
+
+def open_here(manifest: ModelManifest, device: str, threads: int, precision: Precision) -> Decoder:
+    """A decoder in this very process, whatever code it brings: for a decoder process alone."""
     module = importlib.import_module(_ARCHITECTURES[manifest.architecture])
     return cast(Decoder, module.open_model(manifest, device, threads, precision))

@@ -33,7 +33,7 @@ from instrument.decoder.exchange import (
 )
 from instrument.decoder.models import ModelManifest, read_manifest
 from instrument.decoder.protocol import Decoder
-from instrument.decoder.runtime import open_decoder
+from instrument.decoder.runtime import open_here
 from instrument.frame import U8
 from instrument.timebase import WallClock
 
@@ -75,7 +75,7 @@ def _load(manifest: ModelManifest, options: argparse.Namespace) -> Decoder:
         if options.gently and sys.platform == "linux":
             pool.submit(os.nice, _GENTLE)
         decoder = pool.submit(
-            open_decoder, manifest, options.device, options.threads, "fast"
+            open_here, manifest, options.device, options.threads, options.precision
         ).result()
         pool.submit(_try, decoder).result()
     return decoder
@@ -111,6 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gently", action="store_true")
+    parser.add_argument("--precision", choices=["full", "fast"], default="fast")
     return parser.parse_args()
 
 

@@ -80,13 +80,7 @@ class _Archive:
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
-        try:
-            with zipfile.ZipFile(_Bounded(data)) as archive:
-                entries = archive.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-            raise InstrumentError(f"not a whole zip archive ({error})") from error
-        if len(entries) > MOST_ENTRIES + 100:
-            raise InstrumentError(f"a zip archive of {len(entries)} entries")
+        entries = directory(data)
         for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
                 raise InstrumentError(
@@ -99,8 +93,6 @@ class _Archive:
         if len(roots) != 1:
             raise InstrumentError("a zip archive, but not one of torch.save (it has no data.pkl)")
         self._root = roots[0]
-        if f"{self._root}constants.pkl" in self._entries:
-            raise InstrumentError("a TorchScript program, not a checkpoint")
         order = f"{self._root}byteorder"
         if order in self._entries and bytes(self.read("byteorder")) != b"little":
             raise InstrumentError("written on a machine of the other byte order")
@@ -110,25 +102,39 @@ class _Archive:
         entry = self._entries.get(self._root + name)
         if entry is None:
             raise InstrumentError(f"the zip archive has no {name[:60]!r}")
-        return self._content(entry)
+        return stored(self._data, entry)
 
     def verify(self) -> None:
         """Compare every checksum. Raises InstrumentError."""
         for entry in self._entries.values():
-            if zlib.crc32(self._content(entry)) != entry.CRC:
+            if zlib.crc32(stored(self._data, entry)) != entry.CRC:
                 raise InstrumentError(f"damaged: {entry.filename[:60]!r} fails its checksum")
 
-    def _content(self, entry: zipfile.ZipInfo) -> memoryview:
-        name = entry.filename[:60]
-        head = self._data[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
-        if len(head) < _LOCAL_HEADER.size or bytes(head[:4]) != ZIP_MAGIC:
-            raise InstrumentError(f"the zip archive is damaged at {name!r}")
-        _, name_length, extra_length = _LOCAL_HEADER.unpack(head)
-        start = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
-        content = self._data[start : start + entry.file_size]
-        if len(content) < entry.file_size:
-            raise InstrumentError(f"the zip archive ends in the middle of {name!r}")
-        return content
+
+def directory(data: memoryview) -> list[zipfile.ZipInfo]:
+    """The entries of a zip file; nothing of their content is read. Raises InstrumentError."""
+    try:
+        with zipfile.ZipFile(_Bounded(data)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise InstrumentError(f"not a whole zip archive ({error})") from error
+    if len(entries) > MOST_ENTRIES + 100:
+        raise InstrumentError(f"a zip archive of {len(entries)} entries")
+    return entries
+
+
+def stored(data: memoryview, entry: zipfile.ZipInfo) -> memoryview:
+    """The content of an entry that is not compressed, as a view. Raises InstrumentError."""
+    name = entry.filename[:60]
+    head = data[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
+    if len(head) < _LOCAL_HEADER.size or bytes(head[:4]) != ZIP_MAGIC:
+        raise InstrumentError(f"the zip archive is damaged at {name!r}")
+    _, name_length, extra_length = _LOCAL_HEADER.unpack(head)
+    start = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
+    content = data[start : start + entry.file_size]
+    if len(content) < entry.file_size:
+        raise InstrumentError(f"the zip archive ends in the middle of {name!r}")
+    return content
 
 
 class _Bounded(io.RawIOBase):

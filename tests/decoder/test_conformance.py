@@ -1,13 +1,15 @@
 """What every decoder must do. A new architecture joins by a line in MODELS.
 
-The test double and the published generators, which have random weights here, pass what is said
-of every decoder, and are excused from being worth looking at.
+The test double, the published generators and the programs, which have random weights here, pass
+what is said of every decoder, and are excused from being worth looking at.
 """
 
 import dataclasses
 
+import foreign_programs
 import numpy as np
 import pytest
+import torch
 from published import SMALL, lively, write_model
 
 from instrument import InstrumentError
@@ -16,15 +18,22 @@ from instrument.decoder.protocol import DecodeError
 from instrument.decoder.runtime import open_decoder
 
 MODELS = ["procedural-64", "procedural", "default"]
+PROGRAMS = {
+    "TorchScript": lambda: foreign_programs.scripted(foreign_programs.Net()),
+    "torch.export": lambda: foreign_programs.exported(foreign_programs.Net(), torch.ones(1, 16)),
+}
 
 
-@pytest.fixture(scope="module", params=[*MODELS, *SMALL, "testcard"])
+@pytest.fixture(scope="module", params=[*MODELS, *SMALL, *PROGRAMS, "testcard"])
 def decoder(request, tmp_path_factory):
     """Every decoder there is."""
     folder = tmp_path_factory.mktemp("model")
     if request.param in SMALL:
         settings = SMALL[request.param]
         return open_decoder(write_model(folder, settings, [lively(settings)]), "cpu")
+    if request.param in PROGRAMS:
+        network = foreign_programs.write(folder, PROGRAMS[request.param]())
+        return open_decoder(find_model(network), "cpu")
     if request.param != "testcard":
         return open_decoder(find_model(request.param), "cpu")
     (folder / "manifest.json").write_text(
@@ -143,8 +152,6 @@ def test_same_seed_same_network():
 
 
 def test_weights_leave_torchs_own_randomness_alone():
-    import torch
-
     before = torch.random.get_rng_state()
     open_decoder(find_model("procedural-64"), "cpu")
     assert torch.equal(before, torch.random.get_rng_state())
