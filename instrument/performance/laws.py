@@ -91,7 +91,7 @@ class Laws:
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
-        self._leash = _LEASH * max(furthest, self.spec.radius or 1.0)
+        self._leash = _LEASH * max(furthest, self.spec.reach)
 
     @property
     def home(self) -> str:

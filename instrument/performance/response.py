@@ -131,7 +131,7 @@ def _push(laws: Laws, p: Performance) -> None:
     """Add velocity along the way z is flying; at rest, in a direction of the drift's own."""
     flight = laws.anchored(p)
     speed = math.radians(laws.value_at(p, laws.flick))
-    p.flight = flight.pushed(along(flight.motion, laws.drift.at(float(p.flicks)), speed))
+    p.flight = flight.pushed(along(flight.motion, laws.drift.at(float(p.flicks)), speed, laws.spec))
     p.flicks += 1
 
 
