@@ -28,6 +28,7 @@ from instrument.decoder.exchange import (
     read_message,
 )
 from instrument.decoder.models import ModelManifest
+from instrument.decoder.spaces import name_of
 from instrument.frame import U8
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
@@ -63,7 +64,7 @@ class Child:
             # -P: a file named like a library in the performer's folder must not be imported.
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
-             "--device", device, "--threads", str(threads)],
+             "--space", name_of(spec.latent), "--device", device, "--threads", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)
