@@ -19,6 +19,7 @@ from instrument.decoder.models import (
     find_model,
 )
 from instrument.decoder.series import Series, find_series
+from instrument.decoder.spaces import spaces_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 
@@ -109,6 +110,7 @@ def _fields(manifest: ModelManifest) -> dict[str, Any]:
         "name": manifest.name,
         "architecture": manifest.architecture,
         "latent": str(manifest.latent),
+        "spaces": ", ".join(spaces_of(manifest)),
         "size": list(manifest.size),
         "snapshots": manifest.spec.snapshots,
         "licence": manifest.licence,

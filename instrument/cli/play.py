@@ -44,6 +44,9 @@ def play(
         str, typer.Argument(help="A preset's name, or a file NAME.toml.")
     ] = "default",
     model: Annotated[str | None, typer.Option(help="Another model than the preset's.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="z, w, or layers: w for every layer of a StyleGAN.")
+    ] = None,
     take: Annotated[
         Path | None, typer.Option(help="Record from the start into this take, or folder of takes.")
     ] = None,
@@ -67,7 +70,7 @@ def play(
     if seconds is not None and not 0.0 < seconds <= 1e6:
         raise InstrumentError(f"seconds {seconds}: must be above 0")
     window_size = parse_size(size)
-    programme = assemble(preset, model, seed, rate)
+    programme = assemble(preset, model, seed, rate, space)
     events = read_events(script) if script else []
     in_steps = clock == "steps"
     demo = not (headless or in_steps or display_available())

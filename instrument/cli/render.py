@@ -16,6 +16,7 @@ from instrument.cli.console import console, report
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Decoder
+from instrument.decoder.spaces import taking
 from instrument.display.finish import finish
 from instrument.display.look import Fit, Look
 from instrument.frame import U8
@@ -81,7 +82,7 @@ def render_film(
     sequence = load_source(source, rate)
     if frames is not None:
         sequence = sequence.cut(FrameRange.parse(frames, len(sequence)))
-    manifest = model_for(sequence.model, model, source)
+    manifest = taking(model_for(sequence.model, model, source), sequence.spec)
     check_model(sequence, manifest.spec, allow_other_model=model is not None)
     width, height = size or (manifest.size[1], manifest.size[0])
     if out.suffix in (".mp4", ".mov", ".png"):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from instrument import InstrumentError
 from instrument.cli.console import say
+from instrument.cli.fitting import fit_bank
 from instrument.decoder.models import ModelManifest, find_model
+from instrument.decoder.spaces import in_space
 from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
 from instrument.performance.performer import Performer
@@ -72,25 +74,35 @@ def find_bank(preset: Preset) -> WaypointBank:
     raise preset.error(["bank"], f"bank {preset.bank!r}: no {beside}; bundled banks: {banks}")
 
 
-def assemble(preset_name: str, model: str | None, seed: int | None, rate: str | None) -> Programme:
-    """Read preset, bank and model and see that they go together. Raises InstrumentError."""
+def assemble(
+    preset_name: str, model: str | None, seed: int | None, rate: str | None,
+    space: str | None = None,
+) -> Programme:  # fmt: skip
+    """Read preset, bank and model and see that they go together. Raises InstrumentError.
+
+    `space` stands in for the one the preset names, or the model's manifest.
+    """
     preset = find_preset(preset_name)
     bank = find_bank(preset)
     try:
         manifest = find_model(model or preset.model, say)
     except InstrumentError as error:
         raise error if model else preset.error(["model"], error) from error
-    if manifest.latent != bank.spec:
-        raise InstrumentError(
-            f"bank {bank.name!r} holds {bank.spec}, model {manifest.name!r} takes "
-            f"{manifest.latent}: choose a bank made for that model"
-        )
+    manifest = _in_space(manifest, preset, space)
+    bank = fit_bank(bank, manifest, preset.snapshot, say)
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
     performer = compose(preset, bank, seed=seed, snapshots=manifest.spec.snapshots)
     return Programme(
         preset, bank, manifest, performer, FrameRate.parse(rate) if rate else preset.rate
     )
+
+
+def _in_space(manifest: ModelManifest, preset: Preset, space: str | None) -> ModelManifest:
+    try:
+        return in_space(manifest, space or preset.space)
+    except InstrumentError as error:
+        raise error if space else preset.error(["space"], error) from error
 
 
 def open_take(

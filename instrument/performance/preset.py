@@ -67,6 +67,7 @@ class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     note: str = ""
     home: str = "1"
+    space: Literal["z", "w", "layers"] | None = None
     rate: str = "60"
     seed: int = 1
     fit: Literal["fit", "fill"] = "fit"
@@ -97,6 +98,16 @@ class Preset:
     def bank(self) -> str:
         """The bank's name or path."""
         return self.fields.bank
+
+    @property
+    def space(self) -> str | None:
+        """Played in ``z``, ``w`` or ``layers``; None: in what the model's manifest says."""
+        return self.fields.space
+
+    @property
+    def snapshot(self) -> float | None:
+        """The training snapshot everything starts from, where the preset names one."""
+        return self.fields.parameters.get("/model/snapshot")
 
     @property
     def seed(self) -> int:
