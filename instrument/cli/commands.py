@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from instrument import __version__
-from instrument.cli import bench, doctor, models, play, render, takes
+from instrument.cli import bench, directions, doctor, models, play, render, takes
 
 
 def command_line() -> typer.Typer:
@@ -37,6 +37,7 @@ def _models() -> typer.Typer:
     app.command("list")(models.list_command)
     app.command("inspect")(models.inspect_command)
     app.command("convert")(models.convert_command)
+    app.command("directions")(directions.directions_command)
     return app
 
 

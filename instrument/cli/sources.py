@@ -8,6 +8,7 @@ from pathlib import Path
 
 from instrument import InstrumentError
 from instrument.cli.console import say
+from instrument.cli.directions import find_directions
 from instrument.cli.fitting import fit_bank
 from instrument.decoder.models import ModelManifest, find_model
 from instrument.decoder.spaces import in_space
@@ -92,7 +93,10 @@ def assemble(
     bank = fit_bank(bank, manifest, preset.snapshot, say)
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
-    performer = compose(preset, bank, seed=seed, snapshots=manifest.spec.snapshots)
+    performer = compose(
+        preset, bank, seed=seed, snapshots=manifest.spec.snapshots,
+        directions=find_directions(preset, bank.spec),
+    )  # fmt: skip
     return Programme(
         preset, bank, manifest, performer, FrameRate.parse(rate) if rate else preset.rate
     )

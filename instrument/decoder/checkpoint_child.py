@@ -33,6 +33,7 @@ from instrument.decoder.architectures import (
     read_settings,
 )
 from instrument.decoder.checkpoint import Checkpoint, State
+from instrument.decoder.checkpoint_arrays import read_arrays
 from instrument.decoder.checkpoint_door import read_checkpoint
 
 CAUGHT = 99  # the exit code after an attempt at something else than reading
@@ -63,7 +64,7 @@ def main() -> int:
         return _answer({"error": _reason(error)})
     lock_up(size)
     try:
-        return _answer(_read(data, out))
+        return _answer(_tables(data, out) if options.arrays else _read(data, out))
     except InstrumentError as error:
         return _answer({"error": str(error)})
     except MemoryError:
@@ -76,6 +77,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="instrument.decoder.checkpoint_child")
     parser.add_argument("source", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--arrays", action="store_true")
     return parser.parse_args()
 
 
@@ -149,6 +151,14 @@ def _read(data: memoryview, out: BinaryIO | None) -> dict[str, Any]:
     if out is not None:
         write_weights(out, checkpoint.weights())
     return describe(checkpoint)
+
+
+def _tables(data: memoryview, out: BinaryIO | None) -> dict[str, Any]:
+    """Which arrays a file holds that is no checkpoint; the arrays into `out`."""
+    arrays = read_arrays(data)
+    if out is not None:
+        write_weights(out, arrays)
+    return {"arrays": list(arrays)}
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent import geometry
+from instrument.latent.directions import Directions
 from instrument.latent.noise import Drift
 from instrument.latent.pad import Pad
 from instrument.latent.space import F64
@@ -21,6 +22,7 @@ from instrument.performance.parameters import (
     PAD_AXES,
     RAW,
     ParameterSpace,
+    direction_parameters,
     instrument_parameters,
     instrument_triggers,
 )
@@ -49,6 +51,7 @@ class Laws:
         home: str = "1",
         seed: int = 1,
         snapshots: int = 1,
+        directions: Directions | None = None,
     ) -> None:
         """`values` (native units) stand in for the parameters' defaults.
 
@@ -57,8 +60,11 @@ class Laws:
         self.bank, self.spec, self.bindings = bank, bank.spec, bindings
         self.pad, self.score = pad, score or Score()
         self.seed, self.snapshots = seed, snapshots
+        self.directions = directions or Directions.none(bank.spec)
+        parameters = instrument_parameters(snapshots, pad.axes if pad else 2)
+        ways = direction_parameters(len(self.directions), self.directions.unit)
         self.space = ParameterSpace(
-            instrument_parameters(snapshots, pad.axes if pad else 2),
+            (*parameters, *ways),
             instrument_triggers(tuple(waypoint.name for waypoint in bank)),
         )
         self.home_index = bank.index(home)
@@ -84,6 +90,7 @@ class Laws:
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}

@@ -157,6 +157,11 @@ def instrument_parameters(snapshots: int = 1, pad_axes: int = 2) -> tuple[Parame
     )
 
 
+def direction_parameters(count: int, unit: str = "") -> tuple[Parameter, ...]:
+    """How far z goes along each of `count` directions, in multiples of it."""
+    return tuple(Parameter(f"/direction/{n}", -5.0, 5.0, 0.0, unit) for n in range(1, count + 1))
+
+
 def instrument_triggers(waypoints: tuple[str, ...]) -> tuple[Trigger, ...]:
     """What every performance can do; `waypoints` are the names of its bank."""
     numbered = (Trigger(f"/waypoint/{i + 1}/go", f"glide to {n}") for i, n in enumerate(waypoints))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.document import line_of, parse_toml, read_text
+from instrument.latent.directions import MOST, Directions
 from instrument.latent.pad import Pad, Weighting
 from instrument.latent.waypoints import WaypointBank
 from instrument.performance.mapping import Binding, BindingCurve, Mode
@@ -60,6 +61,11 @@ class _Cue(msgspec.Struct, forbid_unknown_fields=True):
     value: float = 1.0
 
 
+class _Directions(msgspec.Struct, forbid_unknown_fields=True):
+    file: str
+    count: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 10
+
+
 class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     format: Literal["preset/1"]
     model: str
@@ -71,6 +77,7 @@ class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     rate: str = "60"
     seed: int = 1
     fit: Literal["fit", "fill"] = "fit"
+    directions: _Directions | str | None = None
     parameters: dict[str, float] = {}
     pad: _Pad | None = None
     binding: tuple[_Binding, ...] = ()
@@ -103,6 +110,13 @@ class Preset:
     def space(self) -> str | None:
         """Played in ``z``, ``w`` or ``layers``; None: in what the model's manifest says."""
         return self.fields.space
+
+    @property
+    def directions(self) -> tuple[str, int] | None:
+        """The file of directions and how many of them are played, at most; None: no file."""
+        told = self.fields.directions
+        told = _Directions(told) if isinstance(told, str) else told
+        return None if told is None else (told.file, told.count)
 
     @property
     def snapshot(self) -> float | None:
@@ -143,9 +157,14 @@ def preset_from_text(text: str, where: str, folder: Path | None = None) -> Prese
 
 
 def compose(
-    preset: Preset, bank: WaypointBank, *, seed: int | None = None, snapshots: int = 1
+    preset: Preset,
+    bank: WaypointBank,
+    *,
+    seed: int | None = None,
+    snapshots: int = 1,
+    directions: Directions | None = None,
 ) -> Performer:
-    """The performer that plays `preset` on `bank`.
+    """The performer that plays `preset` on `bank`, along the `directions` of the file it names.
 
     Raises InstrumentError naming the line of a waypoint, address or value that is not allowed.
     """
@@ -155,7 +174,7 @@ def compose(
     cues = [_cue(preset, number) for number in range(len(fields.cue))]
     if not 0 <= fields.seed < 1 << 63:
         raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
-    probe = Performer(bank, pad=pad, snapshots=snapshots)
+    probe = Performer(bank, pad=pad, snapshots=snapshots, directions=directions)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -163,7 +182,9 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
-    listening = Performer(bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots)
+    listening = Performer(
+        bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots, directions=directions
+    )
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
@@ -176,6 +197,7 @@ def compose(
         home=fields.home,
         seed=fields.seed if seed is None else seed,
         snapshots=snapshots,
+        directions=directions,
     )
 
 

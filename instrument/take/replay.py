@@ -14,6 +14,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import ControlEvent
+from instrument.latent.directions import directions_from_bytes
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, F64
 from instrument.latent.waypoints import bank_from_bytes, bank_to_bytes
@@ -30,7 +31,10 @@ def attachments_of(
     """What a take must carry along to be played again. Its reverse is `performer_of`."""
     toml, array = bank_to_bytes(performer.bank)
     laws = {"seed": performer.seed, "snapshots": performer.snapshots}
+    directions = performer.directions
+    ways = {"directions.npy": directions.to_bytes()} if len(directions) else {}
     return {
+        **ways,
         "preset.toml": preset.text.encode(),
         "bank.toml": toml,
         "bank.npy": array,
@@ -48,7 +52,14 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
         preset = preset_from_text(attachments["preset.toml"].decode(), f"{where}: preset.toml")
         bank = bank_from_bytes(attachments["bank.toml"], attachments["bank.npy"], f"{where}: bank")
         laws = json.loads(attachments["laws.json"])
-        performer = compose(preset, bank, seed=int(laws["seed"]), snapshots=int(laws["snapshots"]))
+        directions = None
+        if preset.directions is not None:
+            ways = attachments["directions.npy"]
+            directions = directions_from_bytes(ways, bank.spec, f"{where}: directions")
+        performer = compose(
+            preset, bank, seed=int(laws["seed"]), snapshots=int(laws["snapshots"]),
+            directions=directions,
+        )  # fmt: skip
         began = json.loads(attachments["performance.json"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InstrumentError(f"{where}: cannot be played again ({error!r})") from error
