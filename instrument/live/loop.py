@@ -249,15 +249,9 @@ class Loop:
             f"pictures\t{meters.shown_rate:.0f} /s",
             f"decode\t{1e3 * screen.decoder.decode_seconds:.1f} ms",
             f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
-            f"going to\t{self._destination()}",
+            f"going to\t{self._performer.destination(self._performance)}",
         )
         return Hud(lines, show.tape.lamp, message)
-
-    def _destination(self) -> str:
-        aim = self._performance.aim
-        if aim.kind == "waypoint":
-            return self._performer.bank.waypoints[aim.waypoint].name
-        return "the pad" if aim.kind == "pad" else "held"
 
     def _collect_messages(self, screen: Screen) -> None:
         now = self._clock.now()

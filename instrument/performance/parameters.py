@@ -85,10 +85,12 @@ class ParameterSpace:
     _index: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        seen: set[str] = set()
         addresses = [p.address for p in self.parameters] + [t.address for t in self.triggers]
         for address in addresses:
-            if addresses.count(address) > 1:
+            if address in seen:
                 raise InstrumentError(f"{address} is declared twice")
+            seen.add(address)
         object.__setattr__(self, "_index", {p.address: i for i, p in enumerate(self.parameters)})
 
     def __iter__(self) -> Iterator[Parameter]:

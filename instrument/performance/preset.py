@@ -7,6 +7,7 @@ what. Unknown keys, addresses that do not exist and values out of range are erro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ from instrument.latent.waypoints import WaypointBank
 from instrument.performance.mapping import Binding, BindingCurve, Mode
 from instrument.performance.performer import Performer
 from instrument.performance.score import Cue, Score
+from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
 
 # Keys that must work on every stage, whatever a preset says.
@@ -78,6 +80,7 @@ class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 1
     fit: Literal["fit", "fill"] = "fit"
     directions: _Directions | str | None = None
+    style: dict[str, tuple[int, int]] | None = None
     parameters: dict[str, float] = {}
     pad: _Pad | None = None
     binding: tuple[_Binding, ...] = ()
@@ -157,13 +160,9 @@ def preset_from_text(text: str, where: str, folder: Path | None = None) -> Prese
 
 
 def compose(
-    preset: Preset,
-    bank: WaypointBank,
-    *,
-    seed: int | None = None,
-    snapshots: int = 1,
+    preset: Preset, bank: WaypointBank, *, seed: int | None = None, snapshots: int = 1,
     directions: Directions | None = None,
-) -> Performer:
+) -> Performer:  # fmt: skip
     """The performer that plays `preset` on `bank`, along the `directions` of the file it names.
 
     Raises InstrumentError naming the line of a waypoint, address or value that is not allowed.
@@ -174,7 +173,11 @@ def compose(
     cues = [_cue(preset, number) for number in range(len(fields.cue))]
     if not 0 <= fields.seed < 1 << 63:
         raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
-    probe = Performer(bank, pad=pad, snapshots=snapshots, directions=directions)
+    stage = partial(
+        Performer, bank, pad=pad, snapshots=snapshots, directions=directions,
+        styles=_styles(preset, bank),
+    )  # fmt: skip
+    probe = stage()
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -182,22 +185,16 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
-    listening = Performer(
-        bank, bindings=tuple(bindings), pad=pad, snapshots=snapshots, directions=directions
-    )
+    listening = stage(bindings=tuple(bindings))
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
-    return Performer(
-        bank,
+    return stage(
         values=fields.parameters,
         bindings=(*RESERVED, *bindings),
-        pad=pad,
         score=Score(tuple(cues)),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
-        snapshots=snapshots,
-        directions=directions,
     )
 
 
@@ -211,6 +208,20 @@ def _check(preset: Preset, keys: list[str | int], check: object, *given: object)
 
 def _purpose(binding: Binding) -> str:
     return next(b.target for b in RESERVED if b.source == binding.source)
+
+
+def _styles(preset: Preset, bank: WaypointBank) -> tuple[StyleGroup, ...] | None:
+    told = preset.fields.style
+    if told is None:
+        return None
+    if len(bank.spec.shape) != 2:
+        reason = f'style: groups layers, but {bank.spec} has none; play it with space = "layers"'
+        raise preset.error(["style"], reason)
+    try:
+        return chosen_groups(told, bank.spec.shape[0])
+    except InstrumentError as error:
+        name = str(error).split()[0].rstrip(":")  # every error of a group begins with its name
+        raise preset.error(["style", name], f"style.{error}") from error
 
 
 def _pad(preset: Preset, bank: WaypointBank) -> Pad | None:

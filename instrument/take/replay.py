@@ -69,6 +69,7 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
             f"{where}: holds {len(performance.values)} parameters, "
             f"this version of the instrument plays {len(performer.space)}"
         )
+    performer.check_aims(performance)
     return performer, performance
 
 

@@ -242,3 +242,33 @@ def test_inspect_names_the_spaces(run, stage, tmp_path):
     fields = json.loads(run("models", "inspect", tmp_path / "model", "--json").out)
     assert fields["spaces"] == "z, w, layers"
     assert json.loads(run("models", "inspect", "procedural", "--json").out)["spaces"] == "z"
+
+
+def test_coarse_and_fine_layers_follow_different_waypoints(run, stage, here, tmp_path):
+    """From the events to the picture: what the network paints of the mixed w, no more, no less."""
+    preset = stage()
+    preset.write_text(preset.read_text().replace('"/noise/strength" = 6.0', ""))
+    lines = [
+        {"time": 0.0, "address": "/raw/spring/frequency", "value": 8.0},
+        {"time": 0.0, "address": "/style/coarse/waypoint/one/go", "value": 1.0},
+        {"time": 0.1, "address": "/style/fine/waypoint/3/go", "value": 1.0},
+    ]
+    (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    perform(run, tmp_path, preset, tmp_path / "t.take", "--space", "layers")
+    made, bank = network(SMALL["stylegan2"]), load_bank(tmp_path / "places.toml")
+    one, two, three = (made.map(torch.from_numpy(w.z[None]))[0] for w in bank)
+    mixed = torch.cat((one[:3], two[3:5], three[5:]))
+    last = np.load(tmp_path / "t.take" / "z.npy")[-1]
+    np.testing.assert_allclose(last, mixed, atol=1e-3)
+    (film,) = frames_of(run, tmp_path / "t.take", tmp_path, "mix", "--frames", "59:60")
+    wanted = made.synthesise(mixed[None])[0].add(1).mul(127.5).clamp(0, 255)
+    assert np.abs(film - wanted.permute(1, 2, 0).numpy()).max() <= 2
+    whole = made.synthesise(one[None])[0].add(1).mul(127.5).clamp(0, 255)
+    assert np.abs(film - whole.permute(1, 2, 0).numpy()).mean() > 5
+
+
+def test_styles_need_layers(run, stage, tmp_path):
+    preset = stage(more="[style]\ncoarse = [0, 2]\n")
+    ran = run("play", preset, "--headless", "--clock", "steps", "--seconds", 1)
+    assert "show.toml:5: style: groups layers, but z16 has none" in ran.error
+    (tmp_path / "script.jsonl").write_text("")
