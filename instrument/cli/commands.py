@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from instrument import __version__
-from instrument.cli import bench, bench_swap, doctor, models, play, render, takes
+from instrument.cli import bench, bench_swap, directions, doctor, models, play, render, takes
 
 
 def command_line() -> typer.Typer:
@@ -38,6 +38,7 @@ def _models() -> typer.Typer:
     app.command("list")(models.list_command)
     app.command("inspect")(models.inspect_command)
     app.command("convert")(models.convert_command)
+    app.command("directions")(directions.directions_command)
     return app
 
 

@@ -22,6 +22,7 @@ from instrument.decoder.program_archive import IsProgramError
 from instrument.decoder.program_template import template
 from instrument.decoder.programs import CAUTION, PlacedDetails, find_program
 from instrument.decoder.series import Series, find_series
+from instrument.decoder.spaces import spaces_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 
@@ -131,6 +132,7 @@ def _fields(manifest: ModelManifest) -> dict[str, Any]:
         "name": manifest.name,
         "architecture": manifest.architecture,
         "latent": str(manifest.latent),
+        "spaces": ", ".join(spaces_of(manifest)),
         "size": list(manifest.size),
         "snapshots": manifest.spec.snapshots,
         "licence": manifest.licence,

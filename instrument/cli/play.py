@@ -49,6 +49,9 @@ def play(
         list[str] | None,
         typer.Option(help="Another model than the preset's first; again for its second …"),
     ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="z, w, or layers: w for every layer of a StyleGAN.")
+    ] = None,
     take: Annotated[
         Path | None, typer.Option(help="Record from the start into this take, or folder of takes.")
     ] = None,
@@ -72,7 +75,7 @@ def play(
     if seconds is not None and not 0.0 < seconds <= 1e6:
         raise InstrumentError(f"seconds {seconds}: must be above 0")
     window_size = parse_size(size)
-    programme = assemble(preset, model, seed, rate)
+    programme = assemble(preset, model, seed, rate, space)
     for number, choice in enumerate(programme.models, start=1):
         if choice.trouble:
             say(f"model {number} cannot be played: {choice.trouble}")

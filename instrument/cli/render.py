@@ -18,6 +18,7 @@ from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, CrossfadeDecoder, parts_of
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Decoder, DecoderSpec
+from instrument.decoder.spaces import taking
 from instrument.display.finish import finish
 from instrument.display.look import Fit, Look
 from instrument.frame import U8
@@ -136,7 +137,7 @@ def models_of(
     found = {}
     for number, name in zip_longest(numbers, names[: len(numbers)]):
         reference = references[number - 1]
-        found[number] = model_for(reference, name, source)
+        found[number] = taking(model_for(reference, name, source), sequence.spec)
         own = replace(sequence, model=reference)
         check_model(own, found[number].spec, allow_other_model=name is not None)
         _tell_a_change(reference, found[number], source)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from instrument import InstrumentError
 from instrument.cli.console import say
+from instrument.cli.directions import find_directions
+from instrument.cli.fitting import fit_bank, misfit
 from instrument.decoder.models import ModelManifest, bundled_models, find_model
+from instrument.decoder.spaces import in_space, taking
 from instrument.latent.sequence import ModelReference
 from instrument.latent.waypoints import WaypointBank, load_bank
 from instrument.performance.performer import Performer
@@ -70,9 +73,9 @@ class Programme:
         choice = self.models[number - 1]
         if choice.manifest is not None and not choice.trouble:
             return choice.manifest
-        manifest = find_model(choice.place)
-        if misfit := _misfit(manifest, self.bank):
-            raise InstrumentError(misfit)
+        manifest = taking(find_model(choice.place), self.bank.spec)
+        if reason := _misfit(manifest, self.bank, self.model):
+            raise InstrumentError(reason)
         return manifest
 
     def refuse(self, number: int) -> str | None:
@@ -119,12 +122,14 @@ def find_bank(preset: Preset) -> WaypointBank:
 
 
 def assemble(
-    preset_name: str, models: Sequence[str] | None, seed: int | None, rate: str | None
-) -> Programme:
+    preset_name: str, models: Sequence[str] | None, seed: int | None, rate: str | None,
+    space: str | None = None,
+) -> Programme:  # fmt: skip
     """Read preset, bank and models and see that they go together. Raises InstrumentError.
 
     `models` stand in for the preset's first, or first few. The very first must be there and fit
-    the bank; what is wrong with another is known from now on, and said when it is called.
+    the bank; what is wrong with another is known from now on, and said when it is called. `space`
+    stands in for the one the preset names, or the first model's manifest.
     """
     preset = find_preset(preset_name)
     bank = find_bank(preset)
@@ -136,13 +141,15 @@ def assemble(
     except InstrumentError as error:
         key = "models" if preset.fields.models else "model"
         raise error if given else preset.error([key], error) from error
-    if misfit := _misfit(first, bank):
-        raise InstrumentError(f"{misfit}: choose a bank made for that model")
-    choices = (Choice(places[0], first), *(_choose(place, bank) for place in places[1:]))
+    first = _in_space(first, preset, space)
+    bank = fit_bank(bank, first, preset.snapshot, say)
+    choices = (Choice(places[0], first), *(_choose(place, bank, first) for place in places[1:]))
     if seed is not None and not 0 <= seed < 1 << 63:
         raise InstrumentError(f"seed {seed}: must be 0 or a larger integer")
-    snapshots = max(choice.manifest.spec.snapshots for choice in choices if choice.manifest)
-    performer = compose(preset, bank, seed=seed, snapshots=snapshots, models=names)
+    performer = compose(
+        preset, bank, seed=seed, models=names, directions=find_directions(preset, bank.spec),
+        snapshots=max(choice.manifest.spec.snapshots for choice in choices if choice.manifest),
+    )  # fmt: skip
     return Programme(
         preset, bank, choices, performer, FrameRate.parse(rate) if rate else preset.rate
     )
@@ -154,23 +161,28 @@ def _beside(preset: Preset, model: str) -> str:
     return str(path) if model not in bundled_models() and path.exists() else model
 
 
-def _choose(place: str, bank: WaypointBank) -> Choice:
+def _choose(place: str, bank: WaypointBank, first: ModelManifest) -> Choice:
     try:
-        manifest = find_model(place)
+        manifest = taking(find_model(place), bank.spec)
     except InstrumentError as error:
         return Choice(place, None, str(error))
-    return Choice(place, manifest, _misfit(manifest, bank) or "")
+    return Choice(place, manifest, _misfit(manifest, bank, first) or "")
 
 
-def _misfit(manifest: ModelManifest, bank: WaypointBank) -> str | None:
-    """Why `manifest` cannot play the waypoints of `bank`, naming both; None where it can."""
-    wanted, held = manifest.latent, bank.spec
-    if wanted == held:
-        return None
-    if wanted.shape != held.shape:
-        wants, has = ("x".join(map(str, spec.shape)) for spec in (wanted, held))
-        return f"{manifest.name} wants z of {wants} numbers, the bank {bank.name} has {has}"
-    return f"{manifest.name} takes {wanted}, bank {bank.name!r} holds {held}"
+def _misfit(manifest: ModelManifest, bank: WaypointBank, first: ModelManifest) -> str | None:
+    """Why `manifest` cannot play `bank` beside `first`, naming both; None where it can."""
+    if manifest.latent != bank.spec:
+        return misfit(bank, manifest)
+    if bank.spec.space == "w" and manifest.sha256 != first.sha256:
+        return f"{manifest.name} has a w of its own, that of {first.name} means nothing to it"
+    return None
+
+
+def _in_space(manifest: ModelManifest, preset: Preset, space: str | None) -> ModelManifest:
+    try:
+        return in_space(manifest, space or preset.space)
+    except InstrumentError as error:
+        raise error if space else preset.error(["space"], error) from error
 
 
 def open_take(

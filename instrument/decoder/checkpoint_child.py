@@ -33,6 +33,7 @@ from instrument.decoder.architectures import (
     read_settings,
 )
 from instrument.decoder.checkpoint import Checkpoint, State
+from instrument.decoder.checkpoint_arrays import read_arrays
 from instrument.decoder.checkpoint_door import read_checkpoint
 from instrument.decoder.program_archive import IsProgramError, parse_description
 
@@ -64,7 +65,7 @@ def main() -> int:
         return _answer({"error": _reason(error)})
     lock_up(size)
     try:
-        return _answer(_read(data, out))
+        return _answer(_tables(data, out) if options.arrays else _read(data, out))
     except IsProgramError as found:
         return _answer({"error": str(found), "program": msgspec.to_builtins(found.facts)})
     except InstrumentError as error:
@@ -79,6 +80,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="instrument.decoder.checkpoint_child")
     parser.add_argument("source", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--arrays", action="store_true")
     return parser.parse_args()
 
 
@@ -153,6 +155,14 @@ def _read(data: memoryview, out: BinaryIO | None) -> dict[str, Any]:
     if out is not None:
         write_weights(out, checkpoint.weights())
     return describe(checkpoint)
+
+
+def _tables(data: memoryview, out: BinaryIO | None) -> dict[str, Any]:
+    """Which arrays a file holds that is no checkpoint; the arrays into `out`."""
+    arrays = read_arrays(data)
+    if out is not None:
+        write_weights(out, arrays)
+    return {"arrays": list(arrays)}
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:

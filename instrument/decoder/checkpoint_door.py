@@ -51,13 +51,13 @@ def _read(data: memoryview, whole_file: bool) -> Checkpoint:
         value, _ = unpickle(data, {**pickle_globals(), **TENSORFLOW_GLOBALS})
         return read_tensorflow(value) if is_tensorflow(value) else read_nvidia(value)
     if head[8:9] == b"{":
-        return recognise(_read_safetensors(data), {})
+        return recognise(read_safetensors(data), {})
     raise InstrumentError(
         "no checkpoint: neither a pickle, nor a file of torch.save, nor safetensors"
     )
 
 
-def _read_safetensors(data: memoryview) -> State:
+def read_safetensors(data: memoryview) -> State:
     """A safetensors file: 8 bytes with the length of a JSON header, the header, the numbers."""
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= min(_LARGEST_HEADER, len(data) - 8):

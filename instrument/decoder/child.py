@@ -29,6 +29,7 @@ from instrument.decoder.exchange import (
 )
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Precision
+from instrument.decoder.spaces import name_of
 from instrument.frame import U8
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
@@ -69,8 +70,8 @@ class Child:
             # -P: a file named like a library in the performer's folder must not be imported.
             [sys.executable, "-P", "-m", "instrument.decoder.serve", str(self._manifest.folder),
              "--memory", str(self._path), "--size", *size, "--sha256", spec.sha256,
-              "--device", device, "--threads", str(threads), "--precision", precision,
-              *["--gently"][: int(gently)]],
+              "--space", name_of(spec.latent), "--device", device, "--threads", str(threads),
+              "--precision", precision, *["--gently"][: int(gently)]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, name="decoder answers", daemon=True)

@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ from instrument.decoder.program_archive import Facts, IsProgramError
 from instrument.decoder.series import Series
 
 Tell = Callable[[str], None]
+T = TypeVar("T")
 
 _LARGEST_FILE = 16 << 30  # bytes
 _LONGEST_ANSWER = 1 << 20  # bytes
@@ -83,16 +84,17 @@ def read_foreign(path: Path, out: Path | None = None) -> Description:
     Without `out` no weight is read. Raises InstrumentError, one line that names `path`;
     IsProgramError where it is no checkpoint but a network with its own code.
     """
+    return ask_reader(path, Description, *(() if out is None else ("--out", str(out))))
+
+
+def ask_reader(path: Path, kind: type[T], *options: str) -> T:
+    """What the process that opens `path` answers, a `kind`.
+
+    Raises InstrumentError naming `path` where the answer is a refusal, or none.
+    """
     size = _size(path)
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "instrument.decoder.checkpoint_child",
-        str(path.resolve()),
-    ]
-    if out is not None:
-        command += ["--out", str(out)]
+    command = [sys.executable, "-P", "-m", "instrument.decoder.checkpoint_child"]
+    command += [str(path.resolve()), *options]
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     seconds = _SECONDS + size / _BYTES_A_SECOND
     with subprocess.Popen(
@@ -110,12 +112,12 @@ def read_foreign(path: Path, out: Path | None = None) -> Description:
         finally:
             timer.cancel()
             process.kill()
-    return _understood(path, answer, code)
+    return _understood(path, kind, answer, code)
 
 
-def _understood(path: Path, answer: bytes, code: int | None) -> Description:
+def _understood(path: Path, kind: type[T], answer: bytes, code: int | None) -> T:
     try:
-        return msgspec.json.decode(answer, type=Description)
+        return msgspec.json.decode(answer, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass  # then it is a refusal, or nothing at all
     try:

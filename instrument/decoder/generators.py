@@ -90,7 +90,7 @@ def open_model(
     def make(on: torch.device, dtype: torch.dtype) -> Playable:
         network = build(details.settings).to(on)
         if isinstance(network, StyleGAN2 | StyleGAN3):
-            painter = _StylePainter(network, details, on)
+            painter = _StylePainter(network, details, manifest.latent.space, on)
             return Playable(network, layout, painter, _is_convolution)
         return Playable(network, layout, _Painter(network), _is_convolution)
 
@@ -103,23 +103,30 @@ def _is_convolution(slot: Slot) -> bool:
 
 
 class _Painter:
-    """z → picture, for a network without w: truncation means nothing to it."""
+    """z → picture, for a network without w.
+
+    Truncation draws the first thing the network does not normalise away: in FastGAN z itself,
+    towards its mean, which is 0; in progressive GAN the first feature map (see `ProGAN`).
+    """
 
     def __init__(self, network: ProGAN | FastGAN) -> None:
         self._network = network
 
     def __call__(self, z: Tensor, psi: Tensor | None) -> Tensor:
-        return shown(self._network.synthesise(z))
+        if isinstance(self._network, ProGAN):
+            return shown(self._network.synthesise(z, psi))
+        return shown(self._network.synthesise(z if psi is None else z * psi[:, None]))
 
 
 class _StylePainter:
     """z, w, or w for every layer → picture."""
 
     def __init__(
-        self, network: StyleGAN2 | StyleGAN3, details: GeneratorDetails, device: torch.device
-    ) -> None:
+        self, network: StyleGAN2 | StyleGAN3, details: GeneratorDetails, space: str,
+        device: torch.device,
+    ) -> None:  # fmt: skip
         self._network, self._cutoff = network, details.cutoff
-        self._from_w = details.latent.space == "w"
+        self._from_w = space == "w"
         labels = network.settings.c_dim
         self._label: Tensor | None = None
         if labels:

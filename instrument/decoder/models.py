@@ -39,6 +39,7 @@ class _Latent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shape: list[int]
     space: Literal["z", "w"] = "z"
     radius: float | None = None
+    scale: float | None = None
 
 
 class Details(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -240,9 +241,8 @@ def read_manifest(folder: Path) -> ModelManifest:
     fields = _read_object(path)
     details = _check(path, fields)
     try:
-        latent = LatentSpec(
-            tuple(details.latent.shape), details.latent.space, details.latent.radius
-        )
+        told = details.latent
+        latent = LatentSpec(tuple(told.shape), told.space, told.radius, told.scale)
     except InstrumentError as error:
         raise InstrumentError(f"{path}: {error}") from error
     if isinstance(details, ProceduralDetails) and len(latent.shape) != 1:

@@ -72,12 +72,18 @@ class ProGAN(nn.Module):
         )
         self.alpha = nn.Buffer(torch.zeros(()))
 
-    def synthesise(self, z: Tensor) -> Tensor:
-        """z [n, z_dim] → float32 [n, colours, size, size]."""
+    def synthesise(self, z: Tensor, psi: Tensor | None = None) -> Tensor:
+        """z [n, z_dim] → float32 [n, colours, size, size].
+
+        `psi` [n] is how much stays of what z makes different; at 0 every z gives one picture.
+        """
         dtype = cast(Equalised, self.groupScale0[0]).module.weight.dtype
         x = self._normalised(z).to(self.formatLayer.module.weight.dtype)
         x = self.formatLayer(x).view(len(z), -1, SEED_SIZE, SEED_SIZE).to(dtype)
         x = self._active(x.contiguous(memory_format=torch.channels_last))
+        if psi is not None:
+            mean = self.first_mean().to(x.dtype)
+            x = mean + (x - mean) * psi.to(x.dtype)[:, None, None, None]
         x = older = self._active(self.groupScale0[0](x))
         for pair in self.scaleLayers:
             older = x  # [n, c, h / 2, w / 2]
@@ -92,6 +98,29 @@ class ProGAN(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """See `synthesise`."""
         return self.synthesise(z)
+
+    def first_mean(self) -> Tensor:
+        """The mean over all z of the first feature map, [1, c, 4, 4]: where truncation leads.
+
+        To scale z would change nothing, because it is normalised before and the map after the
+        first layer. That layer's y are Gaussian of known mean m and deviation s, so that
+        E max(y, 0) = mΦ(m/s) + sφ(m/s) and E max(y, 0)² = (m² + s²)Φ(m/s) + msφ(m/s), from
+        which follow the mean and the power of a leaky ReLU of y. The mean of the quotient is
+        taken for the quotient of the means: with hundreds of channels they are the same.
+        """
+        layer, leak = self.formatLayer.module, self.settings.leak
+        mean, spread = layer.bias * layer.gain, layer.weight.norm(dim=1) * layer.gain
+        t = mean / spread.clamp_min(1e-12)
+        density = torch.exp(-0.5 * t.square()) / math.sqrt(2 * math.pi)
+        share = 0.5 * (1 + torch.erf(t / math.sqrt(2)))
+        first: Tensor = leak * mean + (1 - leak) * (mean * share + spread * density)
+        first = first.view(1, -1, SEED_SIZE, SEED_SIZE)
+        if not self.settings.pixel_norm:
+            return first
+        square = mean.square() + spread.square()
+        above = square * share + mean * spread * density
+        power: Tensor = (leak * leak * square + (1 - leak * leak) * above).view_as(first)
+        return first * torch.rsqrt(power.mean(dim=1, keepdim=True) + 1e-8)
 
     def _active(self, x: Tensor) -> Tensor:
         return self._normalised(F.leaky_relu(x, self.settings.leak))

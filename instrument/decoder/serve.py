@@ -34,6 +34,7 @@ from instrument.decoder.exchange import (
 from instrument.decoder.models import ModelManifest, read_manifest
 from instrument.decoder.protocol import Decoder
 from instrument.decoder.runtime import open_here
+from instrument.decoder.spaces import in_space
 from instrument.frame import U8
 from instrument.timebase import WallClock
 
@@ -108,6 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", type=Path, required=True)
     parser.add_argument("--size", type=int, nargs=2, required=True)
     parser.add_argument("--sha256", required=True)
+    parser.add_argument("--space")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gently", action="store_true")
@@ -126,7 +128,7 @@ def _manifest(options: argparse.Namespace) -> ModelManifest:
     manifest = read_manifest(options.folder)
     if manifest.sha256 != options.sha256:
         raise InstrumentError(f"{options.folder}: the model has changed since it was chosen")
-    return dataclasses.replace(manifest, size=tuple(options.size))
+    return dataclasses.replace(in_space(manifest, options.space), size=tuple(options.size))
 
 
 def _listen(slots: SimpleQueue[int]) -> None:

@@ -31,10 +31,12 @@ def open_model(
     details = manifest.details
     assert isinstance(details, SkipDetails)
     spec = GeneratorSpec.from_json(details.generator)
-    if manifest.latent.shape != (spec.latent,) or manifest.size != (spec.size, spec.size):
+    from_w = manifest.latent.space == "w"
+    numbers = spec.mapped if from_w else spec.latent
+    if manifest.latent.shape != (numbers,) or manifest.size != (spec.size, spec.size):
         raise InstrumentError(
             f"{manifest.folder}: latent {manifest.latent} and size {list(manifest.size)} do not "
-            f"go with a generator of {spec.latent} numbers and {spec.size} pixels"
+            f"go with a generator of {numbers} numbers and {spec.size} pixels"
         )
     layout = layout_of(SkipGenerator(spec))
 
@@ -43,8 +45,8 @@ def open_model(
         network.register_buffer(MEAN, torch.empty(0))  # bound to the weights' vector
 
         def paint(z: Tensor, psi: Tensor | None) -> Tensor:
-            w = network.map(z.to(dtype))
-            if psi is not None and bool((psi != 1.0).any()):
+            w = z.to(dtype) if from_w else network.map(z.to(dtype))
+            if psi is not None:
                 mean = network.get_buffer(MEAN).expand_as(w)
                 w = torch.lerp(mean, w, psi[:, None].to(w.dtype))
             return network.paint(w).float().add(1.0).mul(0.5)

@@ -66,6 +66,8 @@ class SnapshotNetwork(nn.Module):
         newest = float(len(self._packed) - 1)
         snapshots = parameters.get(SNAPSHOT)
         truncation = parameters.get(TRUNCATION)
+        if truncation is not None and bool((truncation == 1.0).all()):
+            truncation = None  # nothing is drawn anywhere: as if nobody had asked
         places = [newest] * len(z) if snapshots is None else snapshots.tolist()
         pictures: list[Tensor] = []
         start = 0

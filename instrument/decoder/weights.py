@@ -126,6 +126,29 @@ def read_weights(path: Path, sha256: str, layout: Layout) -> dict[str, Tensor]:
     return tensors
 
 
+def read_some(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+    """Those tensors of a file whose names are `wanted`, in float32, 8-bit rows unpacked.
+
+    The file is not compared with a checksum, which would read all of it: whoever shows pictures
+    of it does that. Raises InstrumentError naming the file.
+    """
+    tensors: dict[str, Tensor] = {}
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            names = set(file.keys())
+            for name in sorted(n for n in names if not n.endswith(SCALE) and wanted(n)):
+                tensors[name] = file.get_tensor(name).float()
+                if name + SCALE in names:
+                    scale = file.get_tensor(name + SCALE).float()
+                    tensors[name] *= scale.view(-1, *[1] * (tensors[name].dim() - 1))
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InstrumentError(f"{path}: not a safetensors file ({error})") from error
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise InstrumentError(f"{path}: {name} holds what is no finite number")
+    return tensors
+
+
 def _check(path: Path, tensors: Mapping[str, Tensor], slots: Sequence[Slot]) -> None:
     if len(tensors) > _MOST_TENSORS:
         raise InstrumentError(f"{path}: {len(tensors)} tensors, at most {_MOST_TENSORS}")

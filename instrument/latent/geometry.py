@@ -1,7 +1,8 @@
-"""Geometry of the shell: angles, great circles, spherical means.
+"""Geometry of the shell: angles, great circles, spherical means; and straight ones off it.
 
 Most of a Gaussian's mass in d dimensions lies near the sphere of radius sqrt(d), and that is
-where a generator was trained; a straight line between two places leaves it. Everything here works
+where a generator was trained; a straight line between two places leaves it. Where a space has no
+shell (w of a StyleGAN), straight lines are the way: `lerp`, `StraightMean`. Everything here works
 on ``F64[..., d]`` over the last axis and knows no time.
 
 Sums are ``np.sum``, never BLAS, so that the same numbers come out whatever the processor.
@@ -178,6 +179,21 @@ class SphericalMean:
 
     def _times_dots(self, coefficients: list[float]) -> list[float]:
         return [_dot(row, coefficients) for row in self._dots]
+
+
+class StraightMean:
+    """Weighted means of the same few points of a free space: what lies on straight lines."""
+
+    def __init__(self, points: F64) -> None:
+        """`points` ``F64[k, d]``."""
+        self._points = np.asarray(points, np.float64)
+
+    def __call__(self, weights: F64) -> F64:
+        """The mean ``F64[d]`` under `weights` ``F64[k]``, none below 0, with sum 1."""
+        heaviest = int(np.argmax(weights))
+        if weights[heaviest] >= 1.0:
+            return np.array(self._points[heaviest])
+        return np.asarray(np.sum(weights[:, None] * self._points, axis=0))
 
 
 def _dot(a: list[float], b: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""Drift: smooth noise on the shell, a pure function of its phase.
+"""Drift: smooth noise around a place, a pure function of its phase.
 
 Seeded Gaussian places stand at the whole phases; between them runs a cubic B-spline, whose
 spectrum is sinc⁴: at a rate of r places a second, practically nothing is faster than r Hz.
@@ -23,6 +23,7 @@ class Drift:
 
     def __init__(self, spec: LatentSpec, seed: int) -> None:
         self._shape = spec.shape
+        self._is_shell, self._reach = spec.radius is not None, spec.reach
         self._seed = seed
         # Four neighbours serve every phase between them: made once, kept while they are near.
         self._place = functools.lru_cache(maxsize=_KEPT_PLACES)(self._make_place)
@@ -51,15 +52,21 @@ class Drift:
         return noise
 
     def disturb(self, z: F64, strength: float, phase: float) -> F64:
-        """`z F64[shape]` turned by `strength` radians (RMS over phase) into the noise's direction.
+        """`z F64[shape]` moved by `strength` radians (RMS over phase) in the noise's direction.
 
-        The length of every row stays, so a place on the shell stays on it; the angle follows the
-        length of the noise (3 % about its mean at d = 512), which keeps the path smooth even
-        where the noise passes through nothing.
+        On the shell z is turned: the length of every row stays. In a free space, where an angle
+        as seen from the origin means nothing, z is moved straight, every row by `strength` times
+        the `reach` of the space. Either way the distance follows the length of the noise (3 %
+        about its mean at d = 512), which keeps the path smooth even where the noise passes
+        through nothing.
         """
         if strength == 0.0:
             return z
         noise = self.at(phase)
+        if not self._is_shell:
+            noise *= strength * self._reach / math.sqrt(self._shape[-1])
+            noise += z
+            return noise
         norm = geometry.length(z)[..., None]
         unit = z / np.where(norm > 0.0, norm, 1.0)
         noise -= np.add.reduce(noise * unit, axis=-1, keepdims=True) * unit  # now across z

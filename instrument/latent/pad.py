@@ -1,11 +1,13 @@
 """A steering pad: a plane (or a space) in which waypoints have places, and every point a blend.
 
-The blend is a spherical mean, so it stays on the shell: between two waypoints it is the great
-circle, and on a waypoint's own place it is that waypoint exactly.
+On the shell the blend is a spherical mean, which stays there: between two waypoints it is the
+great circle. In a free space it is the plain mean: between two waypoints, the straight line. On a
+waypoint's own place it is that waypoint exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -36,6 +38,10 @@ class Pad:
         self._places = np.asarray(places, np.float64)
         self._shape = spec.shape
         self._corners = _inverse_of(self._places) if weighting == "barycentric" else None
+        self._means: list[Callable[[F64], F64]]
+        if spec.radius is None:
+            self._means = [geometry.StraightMean(z.reshape(len(z), -1))]
+            return
         rows = z.reshape(len(z), -1, spec.shape[-1])
         if not (geometry.length(rows) > 0.0).all():
             raise InstrumentError("pad: a waypoint at the origin has no direction to blend")

@@ -28,8 +28,8 @@ DEFAULT_RATE = FrameRate(30)
 _SHELL_TOLERANCE = 0.05  # how far a mean length may lie from sqrt(d) and still count as a shell
 _FINITE_CHUNK = 4096  # rows looked at together, so that an hour of z stays on disk
 # All that numpy's header parser was seen to raise on hostile files.
-_BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
-               RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
+BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
+              RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def load_array(path: Path) -> F32:
     """
     try:
         with path.open("rb") as file:
-            shape, fortran, dtype = _read_header(file)
+            shape, fortran, dtype = read_header(file)
             offset, length = file.tell(), os.fstat(file.fileno()).st_size
         if dtype.kind != "f":
             raise InstrumentError(f"{path}: holds {dtype}, allowed are float32 and float64")
@@ -179,7 +179,7 @@ def load_array(path: Path) -> F32:
         raise InstrumentError(f"{path}: no such file") from None
     except OSError as error:
         raise InstrumentError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except _BAD_HEADER as error:
+    except BAD_HEADER as error:
         raise InstrumentError(f"{path}: not a .npy array of numbers") from error
     single = array if dtype == np.float32 else _as_single(array)
     for start in range(0, len(single), _FINITE_CHUNK):
@@ -190,7 +190,8 @@ def load_array(path: Path) -> F32:
     return single
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type of a ``.npy``. Raises what `BAD_HEADER` names."""
     # numpy's own loader multiplies the shape in 64 bits and guesses at pickles and archives
     # before it looks at the type; the header alone says all there is to refuse.
     readers = {(1, 0): np.lib.format.read_array_header_1_0,

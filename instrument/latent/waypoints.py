@@ -112,12 +112,17 @@ class WaypointBank:
         raise InstrumentError(f"bank {self.name!r} has no waypoint {name!r}, only {names}")
 
     def nearest(self, z: F32) -> Waypoint:
-        """The waypoint at the smallest angle from `z F32[shape]` (the mean over layers)."""
-        angles = [
-            float(np.mean(geometry.angle(w.z.astype(np.float64), z.astype(np.float64))))
-            for w in self
-        ]
-        return self.waypoints[int(np.argmin(angles))]
+        """The waypoint nearest to `z F32[shape]`, in the mean over layers.
+
+        On a shell by angle, in a free space by distance.
+        """
+        here = z.astype(np.float64)
+        places = [waypoint.z.astype(np.float64) for waypoint in self]
+        if self.spec.radius is None:
+            ways = [float(np.mean(geometry.length(place - here))) for place in places]
+        else:
+            ways = [float(np.mean(geometry.angle(place, here))) for place in places]
+        return self.waypoints[int(np.argmin(ways))]
 
 
 class _WaypointFields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -131,6 +136,7 @@ class _LatentFields(msgspec.Struct, forbid_unknown_fields=True):
     shape: tuple[int, ...]
     space: Literal["z", "w"] = "z"
     radius: float | None = None
+    scale: float | None = None
 
 
 class _ModelFields(msgspec.Struct, forbid_unknown_fields=True):
@@ -196,7 +202,8 @@ def save_bank(path: Path, bank: WaypointBank) -> None:
 def _assemble(text: str, z: F32, name: str, where: str) -> WaypointBank:
     fields = parse_toml(text, _BankFields, where)
     try:
-        spec = LatentSpec(fields.latent.shape, fields.latent.space, fields.latent.radius)
+        latent = fields.latent
+        spec = LatentSpec(latent.shape, latent.space, latent.radius, latent.scale)
         if z.shape != (len(fields.waypoint), *spec.shape):
             raise InstrumentError(
                 f"{len(fields.waypoint)} waypoints of {spec}, but the array beside it has "
@@ -229,10 +236,12 @@ def _load_pictures(path: Path, bank: WaypointBank) -> dict[str, U8]:
 
 
 def _to_toml(bank: WaypointBank) -> str:
-    radius = "" if bank.spec.radius is None else f", radius = {float(bank.spec.radius)!r}"
+    spec = bank.spec
+    known = {"radius": spec.radius, "scale": spec.scale}
+    more = "".join(f", {key} = {float(n)!r}" for key, n in known.items() if n is not None)
     lines = [
         'format = "bank/1"',
-        f"latent = {{ shape = {list(bank.spec.shape)}, space = {_text(bank.spec.space)}{radius} }}",
+        f"latent = {{ shape = {list(spec.shape)}, space = {_text(spec.space)}{more} }}",
         f"model = {{ name = {_text(bank.model.name)}, sha256 = {_text(bank.model.sha256)} }}",
     ]
     for waypoint in bank:

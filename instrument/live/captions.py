@@ -42,16 +42,10 @@ class Captions:
             f"pictures\t{self._meters.shown_rate:.0f} /s",
             f"decode\t{1e3 * projection.decode_seconds:.1f} ms",
             f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
-            f"going to\t{self._destination(performance)}",
+            f"going to\t{self._performer.destination(performance)}",
             *self._models(screen, performance, values),
         )
         return Hud(lines, self._tape.lamp, message)
-
-    def _destination(self, performance: Performance) -> str:
-        aim = performance.aim
-        if aim.kind == "waypoint":
-            return self._performer.bank.waypoints[aim.waypoint].name
-        return "the pad" if aim.kind == "pad" else "held"
 
     def _models(self, screen: Screen, performance: Performance, values: F64) -> tuple[str, ...]:
         """Who plays, where there are several to choose from, and who is about to."""

@@ -145,11 +145,16 @@ def aside(motion: SpringState, target: F64, spring: Spring, radius: float) -> F6
     return np.asarray((np.where(swing < 0.0, -missing, missing))[..., None] * across)
 
 
-def along(motion: SpringState, otherwise: F64, radians_per_second: float) -> F64:
+def along(motion: SpringState, otherwise: F64, radians_per_second: float, spec: LatentSpec) -> F64:
     """The velocity that adds `radians_per_second` along the way z is flying.
 
-    At rest there is no such way, and the direction of `otherwise` ``F64[shape]`` is taken.
+    At rest there is no such way, and the direction of `otherwise` ``F64[shape]`` is taken. In a
+    free space the way is straight, and a radian is as long as the space's `reach`.
     """
+    if spec.radius is None:
+        speed = geometry.length(motion.velocity)[..., None]
+        way = np.where(speed > 1e-6 * spec.reach, motion.velocity, otherwise)
+        return np.asarray(radians_per_second * spec.reach * geometry.direction(way))
     norm = geometry.length(motion.position)[..., None]
     unit = geometry.direction(motion.position)
     way = _across(motion.velocity, unit)

@@ -10,6 +10,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent import geometry
+from instrument.latent.directions import Directions
 from instrument.latent.noise import Drift
 from instrument.latent.pad import Pad
 from instrument.latent.space import F64
@@ -22,12 +23,14 @@ from instrument.performance.parameters import (
     PAD_AXES,
     RAW,
     ParameterSpace,
+    direction_parameters,
     instrument_parameters,
     instrument_triggers,
     model_words,
 )
 from instrument.performance.score import Cue, Score
-from instrument.performance.state import GlideRule, Performance
+from instrument.performance.state import FOLLOWS, GlideRule, Performance
+from instrument.performance.styles import StyleGroup, Styles, usual_groups
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
 _GLIDE_RULES: dict[str, GlideRule] = {
@@ -52,17 +55,26 @@ class Laws:
         seed: int = 1,
         snapshots: int = 1,
         models: tuple[str, ...] = ("",),
+        directions: Directions | None = None,
+        styles: tuple[StyleGroup, ...] | None = None,
     ) -> None:
         """`values` (native units) stand in for the parameters' defaults; `models` are names.
+
+        `styles` are the groups of layers that may go their own way, the usual ones where that is
+        None.
 
         Raises InstrumentError naming an address, binding or waypoint that does not exist.
         """
         self.bank, self.spec, self.bindings = bank, bank.spec, bindings
         self.pad, self.score = pad, score or Score()
         self.seed, self.snapshots, self.models = seed, snapshots, models
+        self.directions = directions or Directions.none(bank.spec)
+        names = tuple(waypoint.name for waypoint in bank)
+        self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
+        ways = direction_parameters(len(self.directions), self.directions.unit)
         self.space = ParameterSpace(
-            instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
-            instrument_triggers(tuple(waypoint.name for waypoint in bank), models),
+            (*instrument_parameters(snapshots, pad.axes if pad else 2, len(models)), *ways),
+            (*instrument_triggers(names, models), *self.styles.triggers()),
         )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
@@ -95,6 +107,7 @@ class Laws:
         # What only the stage can know, and tells: no hand, binding or cue does.
         numbers = {str(number): number for number in range(1, len(models) + 1)}
         self.reports = _model_addresses(numbers, ("ready", "failed"))
+        self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
@@ -102,7 +115,7 @@ class Laws:
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
-        self._leash = _LEASH * max(furthest, self.spec.radius or 1.0)
+        self._leash = _LEASH * max(furthest, self.spec.reach)
 
     @property
     def home(self) -> str:
@@ -145,6 +158,11 @@ class Laws:
         if not p.stale:
             return
         p.stale = False
+        rate = self.value_at(p, self._rate)
+        p.flight = p.flight.steered(self.target(p), self.spring(p), rate)
+
+    def target(self, p: Performance) -> F64:
+        """Where `p` is heading, ``F64[shape]``."""
         target, aim = p.flight.target, p.aim
         if aim.kind == "waypoint":
             target = self.place(aim.waypoint)
@@ -152,8 +170,7 @@ class Laws:
             target = self.pad.blend(np.array([self.value_at(p, axis) for axis in self.axes]))
         elif aim.place is not None:
             target = aim.place
-        rate = self.value_at(p, self._rate)
-        p.flight = p.flight.steered(target, self.spring(p), rate)
+        return self.styles.composed(target, aim, self._places)
 
     def place(self, waypoint: int) -> F64:
         """Where waypoint `waypoint` (from 0) is, ``F64[shape]``."""
@@ -180,7 +197,26 @@ class Laws:
         if index not in p.gliding:
             p.values[index] = self.space.parameters[index].clamp(value)
 
+    def destination(self, p: Performance) -> str:
+        """Where `p` is heading, in words."""
+        aim, name = p.aim, [waypoint.name for waypoint in self.bank]
+        kinds = {"waypoint": name[aim.waypoint], "pad": "the pad", "hold": "held"}
+        groups = zip(self.styles.groups, aim.styles, strict=False)
+        own = [f"{group.name} {name[one]}" for group, one in groups if one != FOLLOWS]
+        return ", ".join([kinds[aim.kind], *own])
+
     # What may be asked for.
+
+    def check_aims(self, p: Performance) -> None:
+        """Raises InstrumentError where `p` heads for what these laws do not have."""
+        for aim in (p.aim, p.resumes or p.aim):
+            known = range(FOLLOWS, len(self.bank))
+            groups = len(aim.styles) in (0, len(self.styles.groups))
+            if aim.waypoint not in known[1:] or not groups or not set(aim.styles) <= set(known):
+                raise InstrumentError(
+                    f"performance: heads for waypoint {aim.waypoint} {list(aim.styles)}, "
+                    f"bank {self.bank.name!r} has {len(self.bank)}"
+                )
 
     def check_value(self, address: str, value: float) -> None:
         """Raises InstrumentError unless `value` (native units) is allowed at `address`."""

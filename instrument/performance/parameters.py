@@ -89,10 +89,12 @@ class ParameterSpace:
     _index: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        seen: set[str] = set()
         addresses = [p.address for p in self.parameters] + [t.address for t in self.triggers]
         for address in addresses:
-            if addresses.count(address) > 1:
+            if address in seen:
                 raise InstrumentError(f"{address} is declared twice")
+            seen.add(address)
         object.__setattr__(self, "_index", {p.address: i for i, p in enumerate(self.parameters)})
 
     def __iter__(self) -> Iterator[Parameter]:
@@ -166,6 +168,11 @@ def instrument_parameters(
         Parameter("/display/freeze", 0.0, 1.0, 0.0, "", "switch"),
         Parameter("/display/blackout", 0.0, 1.0, 0.0),
     )
+
+
+def direction_parameters(count: int, unit: str = "") -> tuple[Parameter, ...]:
+    """How far z goes along each of `count` directions, in multiples of it."""
+    return tuple(Parameter(f"/direction/{n}", -5.0, 5.0, 0.0, unit) for n in range(1, count + 1))
 
 
 def model_words(models: tuple[str, ...]) -> dict[str, int]:

@@ -31,12 +31,18 @@ class Performer(Laws):
     # Reading: a frame looks at a performance, and nothing changes.
 
     def z(self, performance: Performance) -> F32:
-        """Where z is at `performance.time`, ``F32[shape]``: on the shell, drift included."""
+        """Where z is at `performance.time`, ``F32[shape]``: on the shell, drift included.
+
+        Directions come last, so what is recorded is what is decoded, and row i is frame i.
+        """
         place = performance.flight.on_shell(performance.time, self.spec.radius)
         strength = self.value_at(performance, self.strength)
         if strength > 0.0:
             phase = performance.flight.phase(performance.time)
             place = self.drift.disturb(place, math.radians(strength), phase)
+        if self.ways:
+            amounts = [self.value_at(performance, way) for way in self.ways]
+            place = self.directions.added(place, amounts, self.spec.radius)
         return place.astype(np.float32)
 
     def values(self, performance: Performance) -> F64:

@@ -7,21 +7,23 @@ with their line.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.document import line_of, parse_toml, read_text
+from instrument.latent.directions import MOST, Directions
 from instrument.latent.pad import Pad, Weighting
 from instrument.latent.waypoints import WaypointBank
 from instrument.performance.mapping import Binding, BindingCurve, Mode
 from instrument.performance.performer import Performer
 from instrument.performance.score import Cue, Score
+from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
 
 _MOST_MODELS = 99
@@ -64,6 +66,11 @@ class _Cue(msgspec.Struct, forbid_unknown_fields=True):
     value: float = 1.0
 
 
+class _Directions(msgspec.Struct, forbid_unknown_fields=True):
+    file: str
+    count: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 10
+
+
 class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     format: Literal["preset/1"]
     bank: str
@@ -72,9 +79,12 @@ class _Preset(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     note: str = ""
     home: str = "1"
+    space: Literal["z", "w", "layers"] | None = None
     rate: str = "60"
     seed: int = 1
     fit: Literal["fit", "fill"] = "fit"
+    directions: _Directions | str | None = None
+    style: dict[str, tuple[int, int]] | None = None
     parameters: dict[str, float] = {}
     pad: _Pad | None = None
     binding: tuple[_Binding, ...] = ()
@@ -124,6 +134,23 @@ class Preset:
         return self.fields.bank
 
     @property
+    def space(self) -> str | None:
+        """Played in ``z``, ``w`` or ``layers``; None: in what the model's manifest says."""
+        return self.fields.space
+
+    @property
+    def directions(self) -> tuple[str, int] | None:
+        """The file of directions and how many of them are played, at most; None: no file."""
+        told = self.fields.directions
+        told = _Directions(told) if isinstance(told, str) else told
+        return None if told is None else (told.file, told.count)
+
+    @property
+    def snapshot(self) -> float | None:
+        """The training snapshot everything starts from, where the preset names one."""
+        return self.fields.parameters.get("/model/snapshot")
+
+    @property
     def seed(self) -> int:
         """What noise grows from where no other seed is given."""
         return self.fields.seed
@@ -163,8 +190,11 @@ def compose(
     seed: int | None = None,
     snapshots: int = 1,
     models: tuple[str, ...] | None = None,
+    directions: Directions | None = None,
 ) -> Performer:
-    """The performer that plays `preset` on `bank`; `models` stand in for the preset's.
+    """The performer that plays `preset` on `bank`, along the `directions` of the file it names.
+
+    `models` stand in for the preset's.
 
     Raises InstrumentError naming the line of a waypoint, address or value that is not allowed.
     """
@@ -175,8 +205,11 @@ def compose(
     if not 0 <= fields.seed < 1 << 63:
         raise preset.error(["seed"], "seed: must be an integer from 0 to 2^63 - 1")
     models = preset.models if models is None else models
-    make = functools.partial(Performer, bank, pad=pad, snapshots=snapshots, models=models)
-    probe = make()
+    stage = partial(
+        Performer, bank, pad=pad, snapshots=snapshots, models=models, directions=directions,
+        styles=_styles(preset, bank),
+    )  # fmt: skip
+    probe = stage()
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -184,12 +217,12 @@ def compose(
         if binding.source in {reserved.source for reserved in RESERVED}:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
-    listening = make(bindings=tuple(bindings))
+    listening = stage(bindings=tuple(bindings))
     for number, cue in enumerate(cues):
         _check(preset, ["cue", number, "address"], listening.check_cue, cue)
     _check(preset, ["home"], bank.index, fields.home)
     _check(preset, ["score_loop"], Score, tuple(cues), fields.score_loop)
-    return make(
+    return stage(
         values=fields.parameters,
         bindings=(*RESERVED, *bindings),
         score=Score(tuple(cues), fields.score_loop),
@@ -208,6 +241,20 @@ def _check(preset: Preset, keys: list[str | int], check: object, *given: object)
 
 def _purpose(binding: Binding) -> str:
     return next(b.target for b in RESERVED if b.source == binding.source)
+
+
+def _styles(preset: Preset, bank: WaypointBank) -> tuple[StyleGroup, ...] | None:
+    told = preset.fields.style
+    if told is None:
+        return None
+    if len(bank.spec.shape) != 2:
+        reason = f'style: groups layers, but {bank.spec} has none; play it with space = "layers"'
+        raise preset.error(["style"], reason)
+    try:
+        return chosen_groups(told, bank.spec.shape[0])
+    except InstrumentError as error:
+        name = str(error).split()[0].rstrip(":")  # every error of a group begins with its name
+        raise preset.error(["style", name], f"style.{error}") from error
 
 
 def _pad(preset: Preset, bank: WaypointBank) -> Pad | None:

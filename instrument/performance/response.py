@@ -86,7 +86,7 @@ def _touch_flight(laws: Laws, p: Performance, index: int) -> None:
     p.stale = True
     p.glide_rule = laws.glide_rules.get(index, p.glide_rule)
     if index in laws.axes and laws.pad is not None:
-        p.aim, p.resumes = Aim("pad"), None
+        p.aim, p.resumes = Aim("pad", styles=(p.resumes or p.aim).styles), None
 
 
 def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
@@ -107,6 +107,8 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         _panic(laws, p)
     elif address == "/performance/flick":
         _push(laws, p)
+    elif address in laws.styles:
+        _aim_style(laws, p, address)
     else:
         _go(laws, p, laws.bank.index(address.split("/")[2]))
 
@@ -149,10 +151,23 @@ def _hear(laws: Laws, p: Performance, address: str) -> None:
     p.models = p.models.ready(model, now) if verb == "ready" else p.models.failed(model)
 
 
+def _aim_style(laws: Laws, p: Performance, address: str) -> None:
+    """A group of layers heads for a waypoint of its own, or goes with the rest again."""
+    p.flight = laws.anchored(p)
+    laws.styles.aimed(p, address)
+    p.stale = True
+    if laws.spec.radius is not None:
+        swing = aside(p.flight.motion, laws.target(p), laws.spring(p), laws.spec.radius)
+        rows = laws.styles.rows(address)
+        swing[: rows.start] = swing[rows.stop :] = 0.0
+        p.flight = p.flight.pushed(swing)
+
+
 def _hold(laws: Laws, p: Performance, pressed: bool) -> None:
-    if pressed and p.aim.kind != "hold":
+    if pressed and (p.aim.kind != "hold" or p.aim.styles):
         p.flight = laws.anchored(p)
-        p.resumes, p.aim, p.stale = p.aim, Aim("hold", place=p.flight.motion.position), True
+        p.resumes, p.stale = p.resumes or p.aim, True
+        p.aim = Aim("hold", place=p.flight.motion.position)
     elif not pressed and p.aim.kind == "hold" and p.resumes is not None:
         p.flight = laws.anchored(p)
         p.aim, p.resumes, p.stale = p.resumes, None, True
@@ -162,7 +177,7 @@ def _push(laws: Laws, p: Performance) -> None:
     """Add velocity along the way z is flying; at rest, in a direction of the drift's own."""
     flight = laws.anchored(p)
     speed = math.radians(laws.value_at(p, laws.flick))
-    p.flight = flight.pushed(along(flight.motion, laws.drift.at(float(p.flicks)), speed))
+    p.flight = flight.pushed(along(flight.motion, laws.drift.at(float(p.flicks)), speed, laws.spec))
     p.flicks += 1
 
 

@@ -21,6 +21,7 @@ from instrument.performance.mapping import Touch
 
 GlideRule = Literal["frequency", "seconds", "beats"]
 
+FOLLOWS = -1  # the waypoint of a group of layers that goes with the rest
 _DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
 
 
@@ -47,11 +48,16 @@ class ValueGlide:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aim:
-    """What z is heading for: a waypoint (by index), wherever the pad points, or a held place."""
+    """What z is heading for: a waypoint (by index), wherever the pad points, or a held place.
+
+    `styles` are the waypoints that groups of layers head for instead, `FOLLOWS` for a group that
+    does not; empty where none does (see `styles`).
+    """
 
     kind: Literal["waypoint", "pad", "hold"]
     waypoint: int = 0
     place: F64 | None = None
+    styles: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -156,11 +162,14 @@ def _aim_to_json(aim: Aim | None) -> Any:
     if aim is None:
         return None
     place = None if aim.place is None else aim.place.ravel().tolist()
-    return {"kind": aim.kind, "waypoint": aim.waypoint, "place": place}
+    styles = {"styles": list(aim.styles)} if aim.styles else {}
+    return {"kind": aim.kind, "waypoint": aim.waypoint, "place": place, **styles}
 
 
 def _aim_from_json(fields: Any, spec: LatentSpec) -> Aim:
     kind, place = fields["kind"], fields["place"]
     if kind not in ("waypoint", "pad", "hold"):
         raise ValueError(f"aim {kind!r}")
-    return Aim(kind, int(fields["waypoint"]), None if place is None else place_from(place, spec))
+    styles = tuple(int(one) for one in fields.get("styles", ()))
+    held = None if place is None else place_from(place, spec)
+    return Aim(kind, int(fields["waypoint"]), held, styles)

@@ -14,6 +14,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import ControlEvent
+from instrument.latent.directions import directions_from_bytes
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, F64
 from instrument.latent.waypoints import bank_from_bytes, bank_to_bytes
@@ -34,7 +35,10 @@ def attachments_of(
         "snapshots": performer.snapshots,
         "models": list(performer.models),
     }
+    directions = performer.directions
+    ways = {"directions.npy": directions.to_bytes()} if len(directions) else {}
     return {
+        **ways,
         "preset.toml": preset.text.encode(),
         "bank.toml": toml,
         "bank.npy": array,
@@ -52,9 +56,13 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
         preset = preset_from_text(attachments["preset.toml"].decode(), f"{where}: preset.toml")
         bank = bank_from_bytes(attachments["bank.toml"], attachments["bank.npy"], f"{where}: bank")
         laws = json.loads(attachments["laws.json"])
+        directions = None
+        if preset.directions is not None:
+            ways = attachments["directions.npy"]
+            directions = directions_from_bytes(ways, bank.spec, f"{where}: directions")
         performer = compose(
             preset, bank, seed=int(laws["seed"]), snapshots=int(laws["snapshots"]),
-            models=tuple(map(str, laws["models"])),
+            models=tuple(map(str, laws["models"])), directions=directions,
         )  # fmt: skip
         began = json.loads(attachments["performance.json"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -67,6 +75,7 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
         )
     if max(performance.models.wanted) > len(performer.models):
         raise InstrumentError(f"{where}: begins with a model that is not in its list")
+    performer.check_aims(performance)
     return performer, performance
 
 

@@ -77,7 +77,7 @@ def test_a_wrong_preset_names_file_line_and_what_is_allowed(run, edited, old, ne
         (["--seed", "-5"], ["-5"]),
         (["--clock", "sundial"], ["sundial", "wall", "steps"]),
         (["--model", "nowhere"], ["nowhere", "procedural"]),
-        (["--model", "procedural-64"], ["brief-history has 512", "procedural-64 wants z of 64"]),
+        (["--model", "procedural-64"], ["brief-history holds z512", "procedural-64 takes z64"]),
         (["--script", "nowhere.jsonl"], ["nowhere.jsonl"]),
     ],
 )

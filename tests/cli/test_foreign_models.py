@@ -112,7 +112,7 @@ def test_a_checkpoint_is_rendered_in_one_step(run, tmp_path):
 def test_a_model_of_other_dimensions_than_the_bank_is_named_with_both(run, tmp_path):
     path = write(tmp_path / "small.pkl", z_dim=64)
     ran = run("play", "--model", path, "--headless", "--clock", "steps", "--seconds", "0.5")
-    assert ran.code == 1 and "z of 64" in ran.error and "has 512" in ran.error
+    assert ran.code == 1 and "holds z512" in ran.error and "takes z64" in ran.error
 
 
 def test_a_checkpoint_that_cannot_be_opened_stops_the_command_in_one_line(run, tmp_path):

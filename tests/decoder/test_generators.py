@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from instrument import InstrumentError
 from instrument.decoder import snapshots
 from instrument.decoder.generators import build, random_tensors, shown, tensor_shapes
-from instrument.decoder.models import read_manifest
+from instrument.decoder.models import find_model, read_manifest
 from instrument.decoder.network import rows_at_once
 from instrument.decoder.runtime import open_decoder
 from instrument.decoder.snapshots import SNAPSHOT, TRUNCATION
@@ -210,13 +210,56 @@ def test_the_manifests_cutoff_leaves_fine_layers_alone(styled, tmp_path):
     assert off(pixels, wanted) < LEVEL
 
 
-@pytest.mark.parametrize("name", ["progan", "fastgan"])
-def test_without_w_truncation_means_nothing(name, tmp_path):
+def test_truncation_leads_every_model_to_one_picture(name, tmp_path):
     settings = SMALL[name]
     decoder = open_decoder(write_model(tmp_path / "m", settings, [lively(settings)]), "cpu")
+    z = latents(4, settings)
+
+    def apart(psi):
+        pictures = decoder.decode(z, {TRUNCATION: np.full(4, psi, np.float32)}).astype(int)
+        return np.abs(pictures - pictures[:1]).mean()
+
+    assert apart(0.0) == 0
+    assert 0 < apart(0.2) < apart(0.6) < apart(1.0)
+
+
+def test_fastgan_draws_z_itself(tmp_path):
+    settings = SMALL["fastgan"]
+    manifest = write_model(tmp_path / "m", settings, [lively(settings)])
     z = latents(2, settings)
-    drawn = decoder.decode(z, {TRUNCATION: np.full(2, 0.3, np.float32)})
-    assert np.array_equal(drawn, decoder.decode(z, {}))
+    pixels = open_decoder(manifest, "cpu").decode(z, {TRUNCATION: np.full(2, 0.3, np.float32)})
+    assert off(pixels, network(settings).synthesise(0.3 * torch.from_numpy(z))) < LEVEL
+
+
+class Counting(TorchDispatchMode):
+    """Counts what is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.operations += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model", [*SMALL, "default"])
+def test_truncation_costs_nothing_at_one(model, tmp_path):
+    """The same bits, from the same operations and the one question whether there is any."""
+    if model == "default":
+        manifest = find_model("default")
+    else:
+        manifest = write_model(tmp_path / "m", SMALL[model], [lively(SMALL[model])])
+    decoder = open_decoder(manifest, "cpu")
+    z = normal(1, *manifest.latent.shape).numpy()
+    counts, pictures = [], []
+    for values in ({}, {TRUNCATION: np.ones(1, np.float32)}, {TRUNCATION: np.zeros(1, np.float32)}):
+        with Counting() as counting:
+            pictures.append(decoder.decode(z, values))
+        counts.append(counting.operations)
+    assert np.array_equal(pictures[0], pictures[1])
+    assert counts[0] < counts[1] <= counts[0] + 5  # one number sent, compared and read
+    assert not np.array_equal(pictures[0], pictures[2])
 
 
 def test_the_manifests_label_is_shown(styled, tmp_path):

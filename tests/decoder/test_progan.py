@@ -99,3 +99,26 @@ def test_half_precision_does_not_show(generator):
     z = normal(4, 16)
     whole, half = generator(z), network(SETTINGS).to(torch.bfloat16)(z)
     assert (half - whole).square().mean().sqrt() < 0.03 * whole.std()
+
+
+@pytest.mark.parametrize("pixel_norm", [True, False])
+def test_truncation_leads_to_the_mean_of_the_first_map(pixel_norm):
+    settings = changed(
+        SMALL["progan"], z_dim=64, channels=[256, 8], leak=0.1, pixel_norm=pixel_norm
+    )
+    made, seen = network(settings), []
+    made.groupScale0[0].register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    z = normal(4096, 64)
+    if not pixel_norm:
+        z *= 8 / z.norm(dim=1, keepdim=True)
+    made.synthesise(z)
+    made.synthesise(z[:5], torch.zeros(5))
+    made.synthesise(z[:5], torch.full((5,), 0.25))
+    plain, drawn, quarter = seen
+    assert (drawn == made.first_mean()).all()
+    mean = plain.mean(dim=0, keepdim=True)
+    spread = plain.std(dim=0).mean()
+    assert (mean - drawn[:1]).abs().max() < 0.1 * spread
+    assert (mean - drawn[:1]).square().mean().sqrt() < 0.03 * spread
+    wanted = drawn + 0.25 * (plain[:5] - drawn)
+    assert torch.allclose(quarter, wanted, atol=1e-5)

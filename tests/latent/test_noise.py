@@ -80,25 +80,61 @@ def test_the_strength_is_the_angle_it_makes(degrees: float) -> None:
 
 @LAW
 @given(st.sampled_from([(2,), (3,), (512,), (4, 16)]), phases, st.floats(0.0, 1.6))
-def test_lengths_stay(shape, phase, strength) -> None:
-    spec = LatentSpec(shape, "w")
+def test_lengths_stay_on_a_shell(shape, phase, strength) -> None:
+    spec = LatentSpec(shape, "z", math.sqrt(shape[-1]))
     z = np.random.default_rng(4).normal(size=shape)
     moved = Drift(spec, 9).disturb(z, strength, phase)
     assert moved.shape == shape
     np.testing.assert_allclose(geometry.length(moved), geometry.length(z), rtol=1e-12)
 
 
+@LAW
+@given(st.sampled_from([(2,), (512,), (4, 16)]), phases, st.floats(0.0, 1.6), st.floats(-9.0, 9.0))
+def test_a_free_space_has_no_origin(shape, phase, strength, away) -> None:
+    """Wherever z is, the same phase moves it by the same vector."""
+    drift = Drift(LatentSpec(shape, "w", scale=3.0), 9)
+    z = np.random.default_rng(4).normal(size=shape)
+    moved = drift.disturb(z, strength, phase)
+    assert moved.shape == shape
+    np.testing.assert_allclose(drift.disturb(z + away, strength, phase) - away, moved, atol=1e-12)
+    np.testing.assert_allclose(
+        drift.disturb(z, 2 * strength, phase) - z, 2 * (moved - z), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("spec", [LatentSpec((512,), "w", scale=7.0), LatentSpec((6, 128), "w")])
+def test_in_a_free_space_the_strength_is_a_share_of_its_spread(spec: LatentSpec) -> None:
+    drift, z = Drift(spec, 2), np.zeros(spec.shape)
+    ways = [geometry.length(drift.disturb(z, math.radians(6.0), 1.7 * n)) for n in range(100)]
+    usual = math.sqrt(np.mean(np.square(ways)))
+    assert usual == pytest.approx(math.radians(6.0) * spec.reach, rel=0.03)
+
+
+def test_six_degrees_lead_equally_far_on_the_shell_and_off_it() -> None:
+    """A unit Gaussian's shell, and the same space taken as free: the same units."""
+    shell, free = LatentSpec.shell(512), LatentSpec((512,), "w", scale=math.sqrt(512))
+    z = geometry.project(np.random.default_rng(0).normal(size=512), shell.radius)
+    phases = [1.7 * n for n in range(50)]
+    ways = [
+        float(np.mean([geometry.length(Drift(s, 2).disturb(z, math.radians(6.0), p) - z)
+                       for p in phases]))
+        for s in (shell, free)
+    ]  # fmt: skip
+    assert ways[1] == pytest.approx(ways[0], rel=0.02)
+
+
 def test_no_strength_is_no_change() -> None:
     z = np.random.default_rng(4).normal(size=16)
-    assert (Drift(LatentSpec.shell(16), 1).disturb(z, 0.0, 3.3) == z).all()
+    for spec in (LatentSpec.shell(16), LatentSpec((16,), "w", scale=2.0)):
+        assert (Drift(spec, 1).disturb(z, 0.0, 3.3) == z).all()
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_in_few_dimensions_it_stays_finite(d: int) -> None:
-    drift = Drift(LatentSpec.shell(d), 1)
-    for phase in np.linspace(0.0, 30.0, 100):
-        assert np.isfinite(drift.disturb(np.ones(d), 1.0, float(phase))).all()
-        assert np.isfinite(drift.disturb(np.zeros(d), 1.0, float(phase))).all()
+    for drift in (Drift(LatentSpec.shell(d), 1), Drift(LatentSpec((d,), "w"), 1)):
+        for phase in np.linspace(0.0, 30.0, 100):
+            assert np.isfinite(drift.disturb(np.ones(d), 1.0, float(phase))).all()
+            assert np.isfinite(drift.disturb(np.zeros(d), 1.0, float(phase))).all()
 
 
 def test_layers_do_not_drift_alike() -> None:

@@ -1,5 +1,6 @@
 """The pad: shares that sum to 1, exact on every place, without a jump between them."""
 
+import itertools
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from instrument.latent.space import LatentSpec
 
 LAW = settings(deadline=None, derandomize=True, max_examples=150)
 SPEC = LatentSpec.shell(64)
+FREE = LatentSpec((3, 64), "w")
 coordinates = st.floats(0.0, 1.0)
 points = st.tuples(coordinates, coordinates).map(np.array)
 TRIANGLE = np.array([[0.1, 0.2], [0.9, 0.13], [0.47, 0.83]])
@@ -44,14 +46,14 @@ def test_shares_are_shares(point) -> None:
 def test_on_its_place_a_waypoint_is_exact(x, y, seed) -> None:
     source = np.random.default_rng(seed)
     where = np.vstack([source.uniform(size=(2, 2)), [x, y]])
-    z = places(3, seed)
-    for weighting in ("distance", "barycentric"):
+    for weighting, spec in itertools.product(("distance", "barycentric"), (SPEC, FREE)):
+        z = places(3, seed, spec)
         try:
-            pad = Pad(SPEC, where, z, weighting)
+            pad = Pad(spec, where, z, weighting)
         except InstrumentError:
             continue
         for vertex in range(3):
-            assert (pad.blend(where[vertex]) == z[vertex]).all()
+            assert pad.blend(where[vertex]).tobytes() == z[vertex].tobytes()
 
 
 @LAW
@@ -92,15 +94,41 @@ def test_between_two_waypoints_lies_the_great_circle() -> None:
         np.testing.assert_allclose(blend, geometry.slerp(z[0], z[1], t), atol=1e-5)
 
 
-def test_layers_are_blended_each_on_its_own() -> None:
-    spec = LatentSpec((3, 32), "w")
+@pytest.mark.parametrize("radius", [None, 32**0.5])
+def test_layers_are_blended_each_on_its_own(radius) -> None:
+    spec = LatentSpec((3, 32), "w", radius)
     z = places(4, 3, spec)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     blend = Pad(spec, corners, z).blend(np.array([0.3, 0.4]))
     assert blend.shape == (3, 32)
     for layer in range(3):
-        alone = Pad(LatentSpec((32,), "w"), corners, z[:, layer]).blend(np.array([0.3, 0.4]))
+        flat = LatentSpec((32,), "w", radius)
+        alone = Pad(flat, corners, z[:, layer]).blend(np.array([0.3, 0.4]))
         assert (alone == blend[layer]).all()
+
+
+@LAW
+@given(points, st.sampled_from([(32,), (3, 16)]), st.floats(-50.0, 50.0))
+def test_in_a_free_space_a_blend_is_a_weighted_sum(point, shape, away) -> None:
+    """So it has no origin: what is moved as a whole is blended as before, and moved."""
+    spec = LatentSpec(shape, "w")
+    z = places(3, 2, spec)
+    pad = Pad(spec, TRIANGLE, z)
+    blend = pad.blend(point)
+    np.testing.assert_allclose(blend, np.tensordot(pad.weights(point), z, 1), atol=1e-12)
+    moved = Pad(spec, TRIANGLE, z + away).blend(point)
+    np.testing.assert_allclose(moved - away, blend, atol=1e-9)
+
+
+def test_between_two_waypoints_of_a_free_space_lies_the_straight_line() -> None:
+    spec = LatentSpec((3, 32), "w")
+    z = places(2, 5, spec)
+    z[1] = 0.0  # the origin is a place like any other
+    pad = Pad(spec, np.array([[0.0], [1.0]]), z, "barycentric")
+    for t in (0.0, 0.1, 0.5, 0.77, 1.0):
+        np.testing.assert_allclose(
+            pad.blend(np.array([t])), geometry.lerp(z[0], z[1], t), rtol=0, atol=1e-12
+        )
 
 
 def test_places_nearer_than_numbers_can_tell_share() -> None:

@@ -32,6 +32,29 @@ def test_radii_no_shell_has(radius: float) -> None:
         LatentSpec((8,), "z", radius)
 
 
+def test_a_free_space_may_know_its_scale() -> None:
+    spec = LatentSpec((3, 16), "w", scale=7.5)
+    again = LatentSpec.from_json(spec.to_json())
+    assert again == spec and again.scale == 7.5
+    assert spec == LatentSpec((3, 16), "w"), "a measurement makes no other space"
+    assert hash(spec) == hash(LatentSpec((3, 16), "w"))
+    assert "scale" not in LatentSpec.shell(4).to_json()
+
+
+def test_how_far_a_radian_leads() -> None:
+    assert LatentSpec.shell(16).reach == 4.0
+    assert LatentSpec((3, 16), "w", scale=7.5).reach == 7.5
+    assert LatentSpec((3, 16), "w").reach == 4.0
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf, 1e6])
+def test_scales_no_space_has(scale: float) -> None:
+    with pytest.raises(InstrumentError, match="latent scale"):
+        LatentSpec((8,), "w", scale=scale)
+    with pytest.raises(InstrumentError, match="not both"):
+        LatentSpec((8,), "w", 2.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
@@ -43,6 +66,7 @@ def test_radii_no_shell_has(radius: float) -> None:
         ({"shape": [True]}, "shape"),
         ({"shape": [8], "radius": "1"}, "radius"),
         ({"shape": [8], "radius": True}, "radius"),
+        ({"shape": [8], "scale": "1"}, "scale"),
         ({"shape": [8], "space": "y"}, "space"),
         ({"shape": [8], "space": []}, "space"),
     ],

@@ -67,11 +67,13 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_layers_and_free_spaces_come_back(tmp_path: Path) -> None:
-    spec = LatentSpec((3, 8), "w")
-    bank = bank_of(Waypoint("one", place(1, (3, 8))), spec=spec)
-    save_bank(tmp_path / "w.toml", bank)
-    same(bank, load_bank(tmp_path / "w.toml"))
-    same(bank, bank_from_bytes(*bank_to_bytes(bank), "take"))
+    for scale in (None, 3.25, np.float64(0.1)):
+        spec = LatentSpec((3, 8), "w", scale=scale)
+        bank = bank_of(Waypoint("one", place(1, (3, 8))), spec=spec)
+        save_bank(tmp_path / "w.toml", bank)
+        for again in (load_bank(tmp_path / "w.toml"), bank_from_bytes(*bank_to_bytes(bank), "t")):
+            same(bank, again)
+            assert again.spec.scale == scale
 
 
 def test_numbers_of_numpy_are_written_as_numbers(tmp_path: Path) -> None:
@@ -102,6 +104,15 @@ def test_the_nearest_is_at_the_smallest_angle() -> None:
     for waypoint in bank:
         assert bank.nearest(waypoint.z) is waypoint
         assert bank.nearest(0.01 * waypoint.z + 1e-4) is waypoint
+
+
+def test_in_a_free_space_the_nearest_is_at_the_smallest_distance() -> None:
+    spec = LatentSpec((2, 8), "w")
+    row = np.ones((2, 8), np.float32)
+    near, far = Waypoint("near", row), Waypoint("far", 5.0 * row)  # in one direction from 0
+    bank = bank_of(near, far, spec=spec)
+    assert bank.nearest(1.5 * row) is near
+    assert bank.nearest(4.0 * row) is far
 
 
 @pytest.mark.parametrize(
