@@ -163,10 +163,10 @@ class FakeDecks:
 
 
 def programme(folder: Path | None = None) -> Programme:
-    """The default preset; with a folder to write to, one of four models, the last of them small."""
+    """The preset "procedural"; with a folder to write to, one of four models, the last of them small."""
     if folder is None:
-        return assemble("default", None, None, None)
-    text = (bundled("presets") / "default.toml").read_text(encoding="utf-8")
+        return assemble("procedural", None, None, None)
+    text = (bundled("presets") / "procedural.toml").read_text(encoding="utf-8")
     models = 'models = ["procedural", "default", "nowhere", "procedural-64"]'
     path = folder / "several.toml"
     path.write_text(text.replace('model = "procedural"', models), encoding="utf-8")

@@ -192,7 +192,7 @@ def test_coming_and_going_leaves_nothing_behind(tmp_path):
 @pytest.fixture
 def show(tmp_path):
     """``show(script)`` plays on real processes of two test cards; kills whom `kill` names."""
-    text = (bundled("presets") / "default.toml").read_text()
+    text = (bundled("presets") / "procedural.toml").read_text()
     models = f'models = ["{card(tmp_path / "a")}", "{card(tmp_path / "b", size=[48, 80])}"]'
     (tmp_path / "p.toml").write_text(text.replace('model = "procedural"', models))
 
