@@ -163,7 +163,7 @@ class FakeDecks:
 
 
 def programme(folder: Path | None = None) -> Programme:
-    """The preset "procedural"; with a folder to write to, one of four models, the last of them small."""
+    """The preset "procedural"; with a folder to write to, one of four models, the last small."""
     if folder is None:
         return assemble("procedural", None, None, None)
     text = (bundled("presets") / "procedural.toml").read_text(encoding="utf-8")
