@@ -9,7 +9,7 @@ no torch.
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Literal
 
 from instrument import InstrumentError
 from instrument.decoder.architectures import StyleSettings
@@ -17,7 +17,7 @@ from instrument.decoder.models import GeneratorDetails, ModelManifest, SkipDetai
 from instrument.latent.space import LatentSpec
 
 Space = Literal["z", "w", "layers"]
-SPACES: tuple[Space, ...] = get_args(Space)
+SPACES: tuple[Space, ...] = ("z", "w", "layers")
 
 
 def name_of(latent: LatentSpec) -> Space:
