@@ -31,7 +31,9 @@ def parts_of(parameters: Mapping[str, F32], rows: int) -> Parts:
     first = _numbers(parameters.get(FIRST), rows, 1)
     second = _numbers(parameters.get(SECOND), rows, 0)
     share = np.clip(parameters.get(SHARE, np.zeros(rows, np.float32)), 0.0, 1.0)
-    share = np.where(second > 0, share, np.float32(0.0)).astype(np.float32)
+    # A share so small that the rest is all there is would be a second model nobody sees.
+    seen = (second > 0) & (1 - share < 1)
+    share = np.where(seen, share, np.float32(0.0)).astype(np.float32)
     if len(first) and first.min() < 1:
         raise InstrumentError(f"row {int(first.argmin())}: plays model {first.min()}")
     parts: Parts = {}

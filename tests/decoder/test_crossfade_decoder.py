@@ -67,6 +67,13 @@ def test_no_mix_leaves_its_two_ends(a, b, share):
     assert abs(int(pixels[0, 0, 0, 0]) - (a + share * (b - a))) <= 0.501
 
 
+def test_a_share_that_leaves_all_to_the_first_is_none():
+    alone, _ = show([(1, 0, 0.0)])
+    nearly, _ = show([(1, 2, 1e-38)])
+    assert np.array_equal(alone, nearly)
+    assert set(parts_of(columns((1, 2, 1e-38)), 1)) == {1}
+
+
 def test_a_batch_is_its_single_calls():
     rows = [(1, 2, share) for share in (0.0, 0.3, 1.0)] + [(3, 1, 0.7), (3, 0, 0.7)]
     together, _ = show(rows)
