@@ -38,7 +38,7 @@ from instrument.timebase import Clock, StepClock, WallClock
 
 _DEMO_SECONDS = 10.0
 _TAKES = "takes"
-_HINT = "Move the mouse.  Keys 1-8 fly to a waypoint, R records, B fades out, Tab hides this."
+_HINT = "Move the mouse.  Keys 1-9 fly to a waypoint, R records, B fades out, Tab hides this."
 
 
 def play(
