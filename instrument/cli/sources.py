@@ -115,7 +115,8 @@ def find_bank(preset: Preset) -> WaypointBank:
     beside = (preset.folder or Path()) / name
     own = bundled("presets") / "banks" / name
     for path in (beside, own):
-        if path.is_file():
+        # A preset may be called as its bank is, and lie where a bank might.
+        if path.is_file() and str(path) != preset.where:
             return load_bank(path)
     banks = ", ".join(sorted(p.stem for p in own.parent.glob("*.toml")))
     raise preset.error(["bank"], f"bank {preset.bank!r}: no {beside}; bundled banks: {banks}")

@@ -138,3 +138,38 @@ def test_a_takes_events_are_a_script(run, tmp_path, wild_script):
     perform(run, tmp_path / "b", tmp_path / "a" / "events.jsonl", "--seconds", 6)
     a, b = ((tmp_path / n / "z.npy").read_bytes() for n in "ab")
     assert a == b
+
+
+def test_a_preset_may_be_called_as_its_bank_is(run, tmp_path):
+    preset = tmp_path / "first-light.toml"
+    preset.write_text((bundled("presets") / "procedural.toml").read_text())
+    ran = run("play", preset, "--headless", "--clock", "steps", "--seconds", 0.1)
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in bundled("presets").glob("*.toml")))
+def test_every_bundled_preset_plays_its_score_and_rests(run, tmp_path, name):
+    script = tmp_path / "score.jsonl"
+    write_events(script, [ControlEvent("/score/play", 1.0, 0.5)])
+    take = tmp_path / "score.take"
+    words = ("play", name, "--headless", "--clock", "steps", "--seconds", 3, "--take", take)
+    ran = run(*words, "--script", script)
+    assert ran.code == 0, ran.err
+    z = np.load(take / "z.npy")
+    assert len(z) == 180 and np.isfinite(z).all()
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 512**0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("ten-seconds", 10), ("one-minute", 60)])
+def test_every_bundled_script_moves_and_ends_in_the_dark(run, tmp_path, name, seconds):
+    script = bundled("presets") / "scripts" / f"{name}.jsonl"
+    take = tmp_path / "t.take"
+    ran = run("play", "--headless", "--clock", "steps", "--script", script, "--seconds", seconds,
+              "--take", take)  # fmt: skip
+    assert ran.code == 0, ran.err
+    sequence = load_sequence(take / "z.npy")
+    gain, dark = (sequence.column(a)[-1] for a in ("/master/gain", "/display/blackout"))
+    assert gain == 0.0 or dark == 1.0, "the last picture is black"
+    assert np.linalg.norm(np.diff(sequence.z[::60], axis=0), axis=1).min() > 0.1
+    snapshot = sequence.column("/model/snapshot")
+    assert snapshot.min() < 13 and snapshot[-1] == 27

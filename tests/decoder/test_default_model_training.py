@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from instrument import InstrumentError
-from instrument.decoder.models import read_manifest
+from instrument.decoder.models import find_model, read_manifest
 from instrument.decoder.runtime import open_decoder
 from instrument.decoder.skip_generator import (
     SMOOTHING,
@@ -22,6 +22,8 @@ from instrument.decoder.skip_generator import (
     SkipGenerator,
     without_stripes,
 )
+from instrument.latent.waypoints import load_bank
+from instrument.resources import bundled
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -355,3 +357,16 @@ def test_snapshots_are_chosen_evenly_in_their_logarithm():
     assert choose(moments[:5], 28) == moments[:5]
     with pytest.raises(state.TrainingError):
         choose([1000], 28)
+
+
+def test_the_bundled_bank_has_places_of_every_family_and_pictures_of_them_all():
+    bank = load_bank(bundled("presets") / "banks" / "brief-history.toml")
+    assert len(bank) >= 24 and set(bank.pictures) == {waypoint.name for waypoint in bank}
+    weights, _ = newest_weights("default")
+    z = torch.tensor([waypoint.z.tolist() for waypoint in bank])
+    lead = z[:, : len(FAMILIES)] + weights["family_bias"].float()
+    seen = [FAMILIES[family].name for family in lead.argmax(dim=1)]
+    assert seen == [waypoint.tags[0] for waypoint in bank]
+    assert set(seen) == {family.name for family in FAMILIES}
+    assert seen[:9] == list(dict.fromkeys(seen[:9])), "the keys 1 to 9 are nine kinds of thing"
+    assert bank.model.sha256 == find_model("default").sha256
