@@ -22,6 +22,7 @@ from instrument.performance.mapping import Binding
 from instrument.performance.parameters import (
     PAD_AXES,
     RAW,
+    Parameter,
     ParameterSpace,
     direction_parameters,
     instrument_parameters,
@@ -79,43 +80,59 @@ class Laws:
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
         self.triggers = {trigger.address for trigger in self.space.triggers}
-        self.start = self._starting_values(values or {})
-        snapshot = bank.waypoints[self.home_index].snapshot
-        if snapshot is not None and "/model/snapshot" not in (values or {}):
-            index = self.space.index("/model/snapshot")
-            self.start[index] = self.space.parameters[index].clamp(snapshot)
-        # The last word wins in a preset, too.
-        words = [rule for address in values or {} if (rule := _GLIDE_RULES.get(address))]
-        self.start_rule: GlideRule = words[-1] if words else "frequency"
-        self.by_source: dict[str, list[int]] = {}
-        for number, binding in enumerate(bindings):
-            self.check_address(binding.target)
-            self.by_source.setdefault(binding.source, []).append(number)
-        for cue in self.score.cues:
-            self.check_cue(cue)
+        self._find_parameters(ways)
+        self._find_models(models)
+        self._begin_with(values or {})
+        self._listen_to(bindings)
+        self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
+        furthest = max(float(np.max(geometry.length(place))) for place in self._places)
+        self._leash = _LEASH * max(furthest, self.spec.reach)
 
+    def _find_parameters(self, ways: tuple[Parameter, ...]) -> None:
+        """Where the parameters are that the laws themselves ask for; `ways` of the directions."""
         find = self.space.index
         self._frequency, self._damping = find("/spring/frequency"), find("/spring/damping_ratio")
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
-        self._mix, self._fade, self._first, self._second, self._share = (
-            find(f"/model/{word}") for word in ("mix", "fade", "first", "second", "share")
-        )
-        self.told = (self._first, self._second, self._share)
-        self.model_words = _model_addresses(model_words(models), ("load", "join"))
-        # What only the stage can know, and tells: no hand, binding or cue does.
-        numbers = {str(number): number for number in range(1, len(models) + 1)}
-        self.reports = _model_addresses(numbers, ("ready", "failed"))
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
         self.shaping |= {self._tempo, self._rate, *self.axes}
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
-        self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
-        furthest = max(float(np.max(geometry.length(place))) for place in self._places)
-        self._leash = _LEASH * max(furthest, self.spec.reach)
+
+    def _find_models(self, models: tuple[str, ...]) -> None:
+        """Where the parameters of the models are, and how each model is called."""
+        self._mix, self._fade, self._first, self._second, self._share = (
+            self.space.index(f"/model/{word}")
+            for word in ("mix", "fade", "first", "second", "share")
+        )
+        self.told = (self._first, self._second, self._share)
+        self.model_words = _model_addresses(model_words(models), ("load", "join"))
+        # What only the stage can know, and tells: no hand, binding or cue does.
+        numbers = {str(number): number for number in range(1, len(models) + 1)}
+        self.reports = _model_addresses(numbers, ("ready", "failed"))
+
+    def _begin_with(self, values: dict[str, float]) -> None:
+        """The starting values, and which word on the spring was the last."""
+        self.start = self._starting_values(values)
+        snapshot = self.bank.waypoints[self.home_index].snapshot
+        if snapshot is not None and "/model/snapshot" not in values:
+            index = self.space.index("/model/snapshot")
+            self.start[index] = self.space.parameters[index].clamp(snapshot)
+        # The last word wins in a preset, too.
+        words = [rule for address in values if (rule := _GLIDE_RULES.get(address))]
+        self.start_rule: GlideRule = words[-1] if words else "frequency"
+
+    def _listen_to(self, bindings: tuple[Binding, ...]) -> None:
+        """Which bindings hear which source. Raises InstrumentError on what none can be aimed at."""
+        self.by_source: dict[str, list[int]] = {}
+        for number, binding in enumerate(bindings):
+            self.check_address(binding.target)
+            self.by_source.setdefault(binding.source, []).append(number)
+        for cue in self.score.cues:
+            self.check_cue(cue)
 
     @property
     def home(self) -> str:
