@@ -92,3 +92,19 @@ class Mapping(nn.Module):
             return w
         drawn = self.w_avg + (w[:, :cutoff] - self.w_avg) * psi
         return drawn if cutoff is None else torch.cat((drawn, w[:, cutoff:]), dim=1)
+
+
+class MappedGenerator(nn.Module):
+    """A generator that turns z into w first. Of its `state_dict` the mapping comes first."""
+
+    def __init__(self, settings: StyleSettings) -> None:
+        super().__init__()
+        self.mapping = Mapping(settings)
+
+    def map(
+        self, z: Tensor, label: Tensor | None = None,
+        psi: float | Tensor = 1.0, cutoff: int | None = None,
+    ) -> Tensor:  # fmt: skip
+        """z [n, z_dim] → w [n, num_ws, w_dim]; see `Mapping`."""
+        w: Tensor = self.mapping(z, label, psi, cutoff)
+        return w

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN2Settings
-from instrument.decoder.mapping import Dense, Mapping
+from instrument.decoder.mapping import Dense, MappedGenerator
 from instrument.decoder.modulated import clamped, demodulation, scaled
 
 Noise = Literal["const", "random", "none"]
@@ -164,22 +164,13 @@ class Synthesis(nn.Module):
         return picture
 
 
-class StyleGAN2(nn.Module):
+class StyleGAN2(MappedGenerator):
     """The generator. Pictures are around [-1, 1]."""
 
     def __init__(self, settings: StyleGAN2Settings) -> None:
-        super().__init__()
+        super().__init__(settings)
         self.settings = settings
-        self.mapping = Mapping(settings)
         self.synthesis = Synthesis(settings)
-
-    def map(
-        self, z: Tensor, label: Tensor | None = None,
-        psi: float | Tensor = 1.0, cutoff: int | None = None,
-    ) -> Tensor:  # fmt: skip
-        """z [n, z_dim] → w [n, num_ws, w_dim]; see `Mapping`."""
-        w: Tensor = self.mapping(z, label, psi, cutoff)
-        return w
 
     def synthesise(
         self, w: Tensor, noise: Noise = "const", chance: torch.Generator | None = None

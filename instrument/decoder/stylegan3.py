@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN3Settings
-from instrument.decoder.mapping import Dense, Mapping
+from instrument.decoder.mapping import Dense, MappedGenerator
 from instrument.decoder.modulated import clamped, demodulation, scaled
 from instrument.decoder.stylegan3_table import LayerPlan, Signal, layer_plans
 
@@ -137,22 +137,13 @@ class Synthesis(nn.Module):
         return x.float() * self.settings.output_scale
 
 
-class StyleGAN3(nn.Module):
+class StyleGAN3(MappedGenerator):
     """The generator. Pictures are around [-1, 1]."""
 
     def __init__(self, settings: StyleGAN3Settings) -> None:
-        super().__init__()
+        super().__init__(settings)
         self.settings = settings
-        self.mapping = Mapping(settings)
         self.synthesis = Synthesis(settings)
-
-    def map(
-        self, z: Tensor, label: Tensor | None = None,
-        psi: float | Tensor = 1.0, cutoff: int | None = None,
-    ) -> Tensor:  # fmt: skip
-        """z [n, z_dim] → w [n, num_ws, w_dim]; see `Mapping`."""
-        w: Tensor = self.mapping(z, label, psi, cutoff)
-        return w
 
     def synthesise(self, w: Tensor, transform: Tensor | None = None) -> Tensor:
         """w [n, num_ws, w_dim], any w for any layer → float32 [n, colours, size, size].
