@@ -31,12 +31,18 @@ PLAY_PACKAGES = (
     "libglx-mesa0",
     "libportaudio2",
 )
-# The tests open real windows on a screen of their own, and plug and unplug its monitors.
+# The tests open real windows on a screen of their own, plug and unplug its monitors, and start
+# real servers of MIDI and sound.
 TEST_PACKAGES = (
     *PLAY_PACKAGES,
     "git",
     "imagemagick",
+    "jackd2",
+    "libasound2-plugins",
+    "libsox-fmt-pulse",
     "openbox",
+    "pulseaudio",
+    "sox",
     "x11-utils",
     "x11-xserver-utils",
     "xdotool",
