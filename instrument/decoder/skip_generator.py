@@ -44,7 +44,7 @@ class GeneratorSpec:
     sharpness: float = 6.0
     mapped: int = 256
     rank: int = 64
-    widths: tuple[int, ...] = (192, 128, 80, 48, 28, 24)
+    widths: tuple[int, ...] = (160, 128, 96, 64, 40, 24)
     heads: int = 3
 
     def __post_init__(self) -> None:
@@ -96,12 +96,22 @@ def double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def without_stripes(picture: Tensor, taps: tuple[float, ...]) -> Tensor:
-    """[n, 3, h, w] smoothed just enough that the sub-pixels of a head leave no pattern."""
-    reach, kernel = len(taps) // 2, torch.tensor(taps, dtype=picture.dtype, device=picture.device)
-    picture = F.pad(picture, (reach, reach, reach, reach), mode="replicate")
-    picture = F.conv2d(picture, kernel.view(1, 1, 1, -1).expand(3, 1, 1, -1), groups=3)
-    return F.conv2d(picture, kernel.view(1, 1, -1, 1).expand(3, 1, -1, 1), groups=3)
+class WithoutStripes(nn.Module):
+    """Smooths a picture just enough that the sub-pixels of a head leave no pattern."""
+
+    def __init__(self, taps: tuple[float, ...]) -> None:
+        super().__init__()
+        self.reach = len(taps) // 2
+        # Beside the weights, not one of them: made anew in every call it would have to be copied
+        # to the GPU, and a recorded lesson may copy nothing.
+        self.taps = nn.Buffer(torch.tensor(taps), persistent=False)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """[n, 3, h, w] → [n, 3, h, w]."""
+        reach, taps = self.reach, self.taps.to(picture.dtype)
+        picture = F.pad(picture, (reach, reach, reach, reach), mode="replicate")
+        picture = F.conv2d(picture, taps.view(1, 1, 1, -1).expand(3, 1, 1, -1), groups=3)
+        return F.conv2d(picture, taps.view(1, 1, -1, 1).expand(3, 1, -1, 1), groups=3)
 
 
 class Modulated(nn.Module):
@@ -167,6 +177,11 @@ class SkipGenerator(nn.Module):
         )
         self.heads = nn.ModuleList(
             nn.Conv2d(width, 12, 3, padding=1) for width in widths[-spec.heads :]
+        )
+        finer = len(self.heads) - 1
+        self.finish = nn.ModuleList(
+            WithoutStripes(SMOOTHING if index < finer else SMOOTHING_FINEST)
+            for index in range(len(self.heads))
         )
         nn.init.normal_(self.seed_full.bias)  # the constant every picture starts from
         self._init_heads()
@@ -236,9 +251,9 @@ class SkipGenerator(nn.Module):
                 break
             x = octave(x, w)  # [n, widths[index], 4·2^index, 4·2^index]
             if index >= silent:
-                light = F.pixel_shuffle(self.heads[index - silent](x), 2)  # [n, 3, 8·2^index, …]
-                finest = index == len(self.octaves) - 1
-                light = without_stripes(light, SMOOTHING_FINEST if finest else SMOOTHING)
+                head = index - silent
+                light = F.pixel_shuffle(self.heads[head](x), 2)  # [n, 3, 8·2^index, …]
+                light = self.finish[head](light)
                 picture = light if picture is None else light + double(picture)
         if picture is None or picture.shape[-1] != size:
             raise ValueError(f"a generator of {self.spec.size} pixels has no head for {size}")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -42,9 +43,7 @@ def choose(moments: list[int], count: int = SNAPSHOTS) -> list[int]:
     return sorted(chosen)
 
 
-def export(
-    state: Path, folder: Path, command: str, seed: int, sharpness: float
-) -> list[dict[str, object]]:
+def export(state: Path, folder: Path, sharpness: float) -> list[dict[str, object]]:
     """Write ``folder/manifest.json`` and its snapshots from the snapshots in `state`.
 
     Returns the manifest's rows, one a snapshot, the earliest first.
@@ -54,7 +53,8 @@ def export(
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
     for old in (folder / "snapshots").glob("*.safetensors"):
         old.unlink()
-    trained = GeneratorSpec.from_json(_about(files[chosen[-1]])["generator"])
+    about = _about(files[chosen[-1]])
+    trained, recipe = GeneratorSpec.from_json(about["generator"]), dict(about["recipe"])
     spec = dataclasses.replace(trained, sharpness=sharpness)
     rows: list[dict[str, object]] = []
     for number, images in enumerate(chosen):
@@ -74,8 +74,8 @@ def export(
         "size": [spec.size, spec.size],
         "licence": "MIT",
         "note": "A brief history of almost everything, painted and learnt by this project.",
-        "seed": seed,
-        "command": command,
+        "seed": recipe["seed"],
+        "command": _command(recipe),
         "generator": spec.to_json(),
         "snapshots": rows,
     }
@@ -100,10 +100,17 @@ def newest_weights(name_or_folder: str) -> tuple[dict[str, Tensor], int]:
     return {slot.name: slot.view(flat) for slot in layout.slots}, newest.images
 
 
-def _about(path: Path) -> dict[str, object]:
+def _about(path: Path) -> dict[str, Any]:
     with safe_open(path, "pt") as file:
-        about: dict[str, object] = json.loads(file.metadata()["about"])
+        about: dict[str, Any] = json.loads(file.metadata()["about"])
     return about
+
+
+def _command(recipe: dict[str, Any]) -> str:
+    """What trains by `recipe` again."""
+    stages = ",".join(f"{size}:{images}" for size, images in recipe["stages"])
+    others = [f"--{key} {value}" for key, value in recipe.items() if key != "stages"]
+    return " ".join(["scripts/train_default", f"--stages {stages}", *others])
 
 
 @torch.no_grad()

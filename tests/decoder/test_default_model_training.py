@@ -20,7 +20,7 @@ from instrument.decoder.skip_generator import (
     SMOOTHING_FINEST,
     GeneratorSpec,
     SkipGenerator,
-    without_stripes,
+    WithoutStripes,
 )
 from instrument.latent.waypoints import load_bank
 from instrument.resources import bundled
@@ -35,6 +35,7 @@ from training.critic import Critic  # noqa: E402
 from training.export import choose, export, newest_weights  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
 from training.pictures import Pictures, slot_families  # noqa: E402
+from training.program import arguments  # noqa: E402
 
 SMALL = GeneratorSpec(latent=16, families=9, mapped=8, rank=4, widths=(8, 8, 8, 8, 4, 4))
 
@@ -104,15 +105,15 @@ def test_generator_is_small_and_paints_every_size():
 def test_no_head_can_leave_a_pattern_of_sub_pixels(taps):
     stripes = torch.ones(1, 3, 16, 16)
     stripes[..., ::2] = -1
-    assert without_stripes(stripes, taps)[..., 3:-3, 3:-3].abs().max() < 1e-6
-    assert without_stripes(stripes.mT, taps)[..., 3:-3, 3:-3].abs().max() < 1e-6
-    assert torch.allclose(without_stripes(torch.full((1, 3, 8, 8), 0.3), taps), torch.tensor(0.3))
+    assert WithoutStripes(taps)(stripes)[..., 3:-3, 3:-3].abs().max() < 1e-6
+    assert WithoutStripes(taps)(stripes.mT)[..., 3:-3, 3:-3].abs().max() < 1e-6
+    assert torch.allclose(WithoutStripes(taps)(torch.full((1, 3, 8, 8), 0.3)), torch.tensor(0.3))
 
 
 def test_the_finest_head_keeps_more_detail():
     waves = torch.cos(torch.arange(32) * 2 * torch.pi * 0.25).expand(1, 3, 32, 32)
     kept = [
-        without_stripes(waves, taps)[..., 4:-4, 4:-4].abs().max()
+        WithoutStripes(taps)(waves)[..., 4:-4, 4:-4].abs().max()
         for taps in (SMOOTHING, SMOOTHING_FINEST)
     ]
     assert kept[0] < 0.78 and kept[1] > 0.85
@@ -325,11 +326,14 @@ def test_a_training_becomes_a_model_and_a_model_a_training(tmp_path):
     for _ in range(3):
         training.step()
         training.snapshot()
-    export(tmp_path / "state", tmp_path / "model", "a command", 0, SMALL.sharpness)
+    export(tmp_path / "state", tmp_path / "model", SMALL.sharpness)
     folder.close()
 
     manifest = read_manifest(tmp_path / "model")
     assert manifest.spec.snapshots == 3 and manifest.size == (256, 256)
+    told = json.loads((tmp_path / "model" / "manifest.json").read_text())["command"]
+    asked = arguments().parse_args([*told.split()[1:], "--state", "s"])
+    assert {name: getattr(asked, name) for name in vars(recipe)} == vars(recipe)
     assert [s.images for s in manifest.details.snapshots] == [8, 16, 24]
     z = world.on_shell(2, 16, torch.Generator().manual_seed(0))
     pixels = open_decoder(manifest, "cpu").decode(z.numpy(), {}).astype(int)
