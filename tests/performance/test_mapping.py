@@ -305,8 +305,10 @@ def test_a_scaled_control_goes_the_controls_way_and_both_reach_the_end(knob, sta
             came, moved = value - touch.value, there - here
             assert low - 1e-12 <= asked <= high + 1e-12
             assert moved * came >= -1e-6
-            share = (1.0 - here) / (1.0 - touch.value) if came > 0 else here / (touch.value or 1.0)
-            assert abs(moved) <= abs(came) * share + 1e-6
+            if came > 0:
+                assert moved * (1.0 - touch.value) <= came * (1.0 - here) + 1e-6
+            else:
+                assert -moved * touch.value <= -came * here + 1e-6
             if value in (0.0, 1.0) and came:
                 assert asked == pytest.approx(binding.map(value), abs=1e-9)
             position = asked
