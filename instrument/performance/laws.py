@@ -32,6 +32,7 @@ from instrument.performance.parameters import (
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
+from instrument.performance.teaching import LEARN_TRIGGERS, Lessons, check_taught
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
 _GLIDE_RULES: dict[str, GlideRule] = {
@@ -75,10 +76,11 @@ class Laws:
         ways = direction_parameters(len(self.directions), self.directions.unit)
         self.space = ParameterSpace(
             (*instrument_parameters(snapshots, pad.axes if pad else 2, len(models)), *ways),
-            (*instrument_triggers(names, models), *self.styles.triggers()),
+            (*instrument_triggers(names, models), *self.styles.triggers(), *LEARN_TRIGGERS),
         )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
+        self.lessons = Lessons(self.space)
         self.triggers = {trigger.address for trigger in self.space.triggers}
         self._find_parameters(ways)
         self._find_models(models)
@@ -231,6 +233,7 @@ class Laws:
 
     def check_aims(self, p: Performance) -> None:
         """Raises InstrumentError where `p` heads for what these laws do not have."""
+        check_taught(self, p)
         for aim in (p.aim, p.resumes or p.aim):
             known = range(FOLLOWS, len(self.bank))
             groups = len(aim.styles) in (0, len(self.styles.groups))
@@ -254,7 +257,7 @@ class Laws:
         """Raises InstrumentError unless there is a parameter or trigger at `address`."""
         if address in self.space:
             self._check_free(address)
-        elif address not in self.triggers:
+        elif address not in self.triggers and address not in self.lessons.targets:
             free = (parameter.address for parameter in self.space if not parameter.told)
             every = (*free, *sorted(self.triggers))
             raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")

@@ -21,6 +21,7 @@ from instrument.performance.flight import at_rest
 from instrument.performance.laws import Laws
 from instrument.performance.response import apply
 from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.teaching import witness
 
 CONTROL_GRID = 240  # Hz: at 60 frames a second the path has four corners a frame, none visible
 
@@ -88,6 +89,7 @@ class Performer(Laws):
             moved.time = event.time
             if is_finite(event):
                 apply(self, moved, event)
+                witness(self, moved, event)
         self._pass_instants(moved, until)
         moved.time = until
         self._land(moved, self.shaping)
@@ -106,6 +108,7 @@ class Performer(Laws):
         if moved.score_since is not None:
             moved.score_since -= now
         moved.models = moved.models.rebased(now)
+        moved.learning = moved.learning.rebased(now)
         moved.tempo = moved.tempo.rebased(now)
         return moved
 

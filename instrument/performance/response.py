@@ -14,6 +14,7 @@ from instrument.performance.laws import Laws
 from instrument.performance.mapping import Binding, Touch, respond
 from instrument.performance.parameters import RAW, STAGE_TRIGGERS
 from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.teaching import binding_of, teach
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
@@ -28,12 +29,14 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
         _fire(laws, p, address, event.value)
     elif address in laws.reports:
         _hear(laws, p, address)
-    for number in laws.by_source.get(address, ()):
+    elif address in laws.lessons.targets:
+        teach(laws, p, address, event.value >= 0.5)
+    for number in p.learning.heard(address, laws.by_source.get(address, ())):
         _follow(laws, p, number, event.value)
 
 
 def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
-    binding, touch = laws.bindings[number], p.touches.get(number)
+    binding, touch = binding_of(laws, p, number), p.touches.get(number)
     index = laws.space.find(binding.target)
     if index is None:
         p.touches[number] = Touch(value)
@@ -99,6 +102,8 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         p.score_since, p.next_cue = (p.time if pressed else None), 0
     elif address in laws.model_words:
         _call_model(laws, p, address, pressed)
+    elif address.startswith("/learn/"):
+        teach(laws, p, address, pressed)
     elif not pressed:
         return
     elif address == "/performance/home":
@@ -187,6 +192,7 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.values = laws.start.copy()
     p.gliding.clear()
     p.touches.clear()
+    p.learning = p.learning.arm("")
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0
     _go(laws, p, laws.home_index)

@@ -17,6 +17,7 @@ from instrument import InstrumentError
 from instrument.latent.space import F64, LatentSpec
 from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
+from instrument.performance.learning import Learning, learning_from_json
 from instrument.performance.mapping import Touch
 from instrument.performance.tempo import Tempo, tempo_from_json
 
@@ -83,6 +84,8 @@ class Performance:
     flicks: int = 0
     models: Models = field(default_factory=Models)
     tempo: Tempo = field(default_factory=Tempo)
+    learning: Learning = field(default_factory=Learning)
+    touched: str = ""  # what a hand moved last: the address of a parameter or trigger
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
@@ -114,6 +117,8 @@ class Performance:
             "flicks": self.flicks,
             "models": self.models.to_json(),
             "tempo": self.tempo.to_json(),
+            "learning": self.learning.to_json(),
+            "touched": self.touched,
         }
 
 
@@ -140,6 +145,8 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             flicks=int(fields["flicks"]),
             models=models_from_json(fields["models"], float(fields["time"])),
             tempo=tempo_from_json(fields.get("tempo"), float(fields["time"])),
+            learning=learning_from_json(fields.get("learning")),
+            touched=str(fields.get("touched", "")),
         )
         _check(performance)
         return performance
