@@ -32,6 +32,9 @@ def keyed(**more) -> Performer:
     return performer_of(**(given | more))
 
 
+PERFORMER = keyed()
+
+
 def after(performer: Performer, script, begin: Performance | None = None) -> Performance:
     """The performance after `script`: (address, value) a tenth of a second apart."""
     performance = begin or performer.begin()
@@ -134,12 +137,11 @@ def test_neighbours_that_rattle_are_not_learnt(seed, noise, rest) -> None:
         script.append((FADER, 0.2 + 0.02 * step))
     performance = after(keyed(), [arm(GAIN)])
     rattle = [(a, v) for a, v in script if a != FADER]
-    for i, (address, value) in enumerate(script):
+    while script and not performance.learning.learnt:
+        address, value = script.pop(0)
         time = performance.time + 0.01
-        performance = keyed().advance(performance, time, [event(time, address, value)])
-        if performance.learning.learnt:
-            break
-    assert i < len(script) - 1
+        performance = PERFORMER.advance(performance, time, [event(time, address, value)])
+    assert script
     assert learnt(performance) == [(FADER, GAIN, "pickup")]
     assert learnt(after(keyed(), [arm(GAIN), *rattle])) == []
 
@@ -336,7 +338,6 @@ SCRIPT = st.lists(
     ),
     max_size=40,
 )
-PERFORMER = keyed()
 
 
 @LAW
