@@ -27,12 +27,14 @@ from instrument.performance.parameters import (
     direction_parameters,
     instrument_parameters,
     instrument_triggers,
+    launch_parameters,
     model_words,
 )
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
 from instrument.performance.teaching import LEARN_TRIGGERS, Lessons, check_taught
+from instrument.performance.timekeeping import awaited, check_pending
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
 _GLIDE_RULES: dict[str, GlideRule] = {
@@ -75,13 +77,19 @@ class Laws:
         self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
         ways = direction_parameters(len(self.directions), self.directions.unit)
         self.space = ParameterSpace(
-            (*instrument_parameters(snapshots, pad.axes if pad else 2, len(models)), *ways),
+            (
+                *instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
+                *ways,
+                *launch_parameters(),  # last: takes of before they were there still open
+            ),
             (*instrument_triggers(names, models), *self.styles.triggers(), *LEARN_TRIGGERS),
         )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
         self.lessons = Lessons(self.space)
-        self.triggers = {trigger.address for trigger in self.space.triggers}
+        self.triggers = {trigger.address: trigger.does for trigger in self.space.triggers}
+        self.launches = {a for a in self.triggers if a.startswith("/waypoint/") or a in self.styles}
+        self.launches.add("/performance/home")
         self._find_parameters(ways)
         self._find_models(models)
         self._begin_with(values or {})
@@ -97,6 +105,7 @@ class Laws:
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        self.quantise, self.ahead = find("/launch/quantise"), find("/launch/ahead")
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
@@ -227,13 +236,14 @@ class Laws:
         kinds = {"waypoint": name[aim.waypoint], "pad": "the pad", "hold": "held"}
         groups = zip(self.styles.groups, aim.styles, strict=False)
         own = [f"{group.name} {name[one]}" for group, one in groups if one != FOLLOWS]
-        return ", ".join([kinds[aim.kind], *own])
+        return ", ".join([kinds[aim.kind], *own, *awaited(self, p)])
 
     # What may be asked for.
 
     def check_aims(self, p: Performance) -> None:
         """Raises InstrumentError where `p` heads for what these laws do not have."""
         check_taught(self, p)
+        check_pending(self, p)
         for aim in (p.aim, p.resumes or p.aim):
             known = range(FOLLOWS, len(self.bank))
             groups = len(aim.styles) in (0, len(self.styles.groups))

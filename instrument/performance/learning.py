@@ -76,7 +76,7 @@ def gesture(watch: Watch, source: str) -> Gesture | None:
         return "press" if down else None
     if watch.stepped:
         return "steps" if watch.steps >= _STEPS else None
-    if watch.last == 1.0 and watch.alike >= _ALIKE:
+    if watch.low == 1.0 and watch.alike >= _ALIKE:  # one that rattles at its top has been below
         return "steps"
     if watch.high - watch.low >= _FAR:
         return "press" if watch.ends else "turn"

@@ -12,9 +12,10 @@ from instrument.event import ControlEvent
 from instrument.performance.flight import along, aside
 from instrument.performance.laws import Laws
 from instrument.performance.mapping import Binding, Touch, respond
-from instrument.performance.parameters import RAW, STAGE_TRIGGERS
+from instrument.performance.parameters import RAW, STAGE_TRIGGERS, TEMPO_TRIGGERS
 from instrument.performance.state import Aim, Performance, ValueGlide
 from instrument.performance.teaching import binding_of, teach
+from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
@@ -29,6 +30,8 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
         _fire(laws, p, address, event.value)
     elif address in laws.reports:
         _hear(laws, p, address)
+    elif address == ALIGN:
+        align(p, event.value)
     elif address in laws.lessons.targets:
         teach(laws, p, address, event.value >= 0.5)
     for number in p.learning.heard(address, laws.by_source.get(address, ())):
@@ -106,16 +109,31 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         teach(laws, p, address, pressed)
     elif not pressed:
         return
-    elif address == "/performance/home":
-        _go(laws, p, laws.home_index)
     elif address == "/performance/panic":
         _panic(laws, p)
     elif address == "/performance/flick":
         _push(laws, p)
+    elif address in TEMPO_TRIGGERS:
+        _keep_time(laws, p, address)
+    elif not postponed(laws, p, address):
+        launch(laws, p, address)
+
+
+def launch(laws: Laws, p: Performance, address: str) -> None:
+    """Go where the trigger at `address` leads, now."""
+    p.tempo = p.tempo.waiting(None)
+    if address == "/performance/home":
+        _go(laws, p, laws.home_index)
     elif address in laws.styles:
         _aim_style(laws, p, address)
     else:
         _go(laws, p, laws.bank.index(address.split("/")[2]))
+
+
+def _keep_time(laws: Laws, p: Performance, address: str) -> None:
+    bpm = keep_time(p, address)
+    if bpm is not None:
+        _set(laws, p, laws.space.index("/tempo/bpm"), bpm)
 
 
 def _go(laws: Laws, p: Performance, waypoint: int) -> None:
@@ -195,6 +213,7 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.learning = p.learning.arm("")
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0
+    p.tempo = p.tempo.waiting(None)
     _go(laws, p, laws.home_index)
     # What the preset says of the snapshot stands before what its home wishes.
     snapshot = laws.space.index("/model/snapshot")
