@@ -170,11 +170,16 @@ class Laws:
             return glide.aim
         return self.space.parameters[index].unmap(float(p.values[index]))
 
+    def beat_at(self, p: Performance, time: float) -> float:
+        """The count of beats at `time` ≥ `p.time`, as things stand."""
+        return p.tempo.beats(time)
+
     def settle(self, p: Performance) -> None:
-        """Make spring, drift and target go with the values again."""
+        """Make spring, drift, beat and target go with the values again."""
         if not p.stale:
             return
         p.stale = False
+        p.tempo = p.tempo.paced(p.time, self.value_at(p, self._tempo))
         rate = self.value_at(p, self._rate)
         p.flight = p.flight.steered(self.target(p), self.spring(p), rate)
 

@@ -106,6 +106,7 @@ class Performer(Laws):
         if moved.score_since is not None:
             moved.score_since -= now
         moved.models = moved.models.rebased(now)
+        moved.tempo = moved.tempo.rebased(now)
         return moved
 
     def _pass_instants(self, p: Performance, until: float) -> None:

@@ -18,6 +18,7 @@ from instrument.latent.space import F64, LatentSpec
 from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
 from instrument.performance.mapping import Touch
+from instrument.performance.tempo import Tempo, tempo_from_json
 
 GlideRule = Literal["frequency", "seconds", "beats"]
 
@@ -81,6 +82,7 @@ class Performance:
     next_cue: int = 0
     flicks: int = 0
     models: Models = field(default_factory=Models)
+    tempo: Tempo = field(default_factory=Tempo)
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
@@ -111,6 +113,7 @@ class Performance:
             "next_cue": self.next_cue,
             "flicks": self.flicks,
             "models": self.models.to_json(),
+            "tempo": self.tempo.to_json(),
         }
 
 
@@ -136,6 +139,7 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             next_cue=int(fields["next_cue"]),
             flicks=int(fields["flicks"]),
             models=models_from_json(fields["models"], float(fields["time"])),
+            tempo=tempo_from_json(fields.get("tempo"), float(fields["time"])),
         )
         _check(performance)
         return performance
