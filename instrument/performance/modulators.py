@@ -1,7 +1,7 @@
-"""Low-frequency oscillators: values 0..1 that come and go by themselves, closed form in their phase.
+"""Low-frequency oscillators: values 0..1 that come and go by themselves.
 
-A phase counts periods and never wraps, so chance needs no memory: what an oscillator draws in
-period 1000 follows from its seed and the number 1000 alone. Knows no parameter and no time.
+Closed form in their phase. A phase counts periods and never wraps, so chance needs no memory: what
+an oscillator draws in period 1000 follows from its seed and the number 1000 alone. Knows no time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Lfo:
         _check_within("rate", self.rate, SLOWEST, FASTEST, " Hz")
         _check_within("beats", self.beats, SHORTEST, LONGEST)
         _check_within("phase", self.phase, 0.0, 1.0)
-        _check_within("width", self.width, 0.0, 1.0)
+        _check_within("width", self.width, 0.01, 0.99)
         _check_within("seed", self.seed, 0, _LARGEST_SEED)
 
     @property
@@ -157,8 +157,6 @@ def _wander(place: Callable[[int], float], phase: float) -> float:
     return 0.5 * (1.0 + math.erf(total / (_ROOT_TWO * length)))
 
 
-def _check_within(
-    key: str, number: float | None, low: float, high: float, unit: str = ""
-) -> None:
+def _check_within(key: str, number: float | None, low: float, high: float, unit: str = "") -> None:
     if number is not None and not low <= number <= high:
         raise InstrumentError(f"{key} {number}: must lie in {low:g}..{high:g}{unit}")

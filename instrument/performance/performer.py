@@ -18,9 +18,10 @@ from instrument.event import ControlEvent, is_finite
 from instrument.latent.space import F32, F64
 from instrument.latent.spring import Spring
 from instrument.performance.flight import at_rest
+from instrument.performance.glide import ValueGlide
 from instrument.performance.laws import Laws
 from instrument.performance.response import apply
-from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.state import Aim, Performance
 
 CONTROL_GRID = 240  # Hz: at 60 frames a second the path has four corners a frame, none visible
 
@@ -50,7 +51,7 @@ class Performer(Laws):
         values = performance.values.copy()
         for index in performance.gliding:
             values[index] = self.value_at(performance, index)
-        for index in self.told:
+        for index in self.derived:
             values[index] = self.value_at(performance, index)
         return values
 
@@ -107,6 +108,7 @@ class Performer(Laws):
             moved.score_since -= now
         moved.models = moved.models.rebased(now)
         moved.tempo = moved.tempo.rebased(now)
+        moved.modulation = self.matrix.rebased(moved.modulation, now)
         return moved
 
     def _pass_instants(self, p: Performance, until: float) -> None:
@@ -133,7 +135,8 @@ class Performer(Laws):
                 return
 
     def _next_grid_point(self, p: Performance) -> float:
-        if not p.gliding or self.shaping.isdisjoint(p.gliding):
+        glides = p.gliding and not self.shaping.isdisjoint(p.gliding)
+        if not glides and not p.modulation.restless:
             return math.inf
         tick = math.floor(p.time * CONTROL_GRID)
         while tick / CONTROL_GRID <= p.time:

@@ -17,34 +17,14 @@ from instrument import InstrumentError
 from instrument.latent.space import F64, LatentSpec
 from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
+from instrument.performance.glide import ValueGlide
 from instrument.performance.mapping import Touch
+from instrument.performance.modulation_state import ModulationState, modulation_from_json
 from instrument.performance.tempo import Tempo, tempo_from_json
 
 GlideRule = Literal["frequency", "seconds", "beats"]
 
 FOLLOWS = -1  # the waypoint of a group of layers that goes with the rest
-_DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
-
-
-@dataclass(frozen=True, slots=True)
-class ValueGlide:
-    """A parameter on its way from `start` to `aim` (positions 0..1) since `since` seconds."""
-
-    start: float
-    aim: float
-    since: float
-    smoothing: float
-
-    def at(self, time: float) -> float:
-        """The position at `time`: one-pole smoothing in closed form."""
-        if self.is_done(time):
-            return self.aim
-        left = math.exp(-(time - self.since) / self.smoothing)
-        return self.aim + (self.start - self.aim) * left
-
-    def is_done(self, time: float) -> bool:
-        """Whether it has arrived."""
-        return time - self.since >= _DONE * self.smoothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +63,7 @@ class Performance:
     flicks: int = 0
     models: Models = field(default_factory=Models)
     tempo: Tempo = field(default_factory=Tempo)
+    modulation: ModulationState = field(default_factory=ModulationState)
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
@@ -114,6 +95,7 @@ class Performance:
             "flicks": self.flicks,
             "models": self.models.to_json(),
             "tempo": self.tempo.to_json(),
+            "modulation": self.modulation.to_json(),
         }
 
 
@@ -140,6 +122,7 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             flicks=int(fields["flicks"]),
             models=models_from_json(fields["models"], float(fields["time"])),
             tempo=tempo_from_json(fields.get("tempo"), float(fields["time"])),
+            modulation=modulation_from_json(fields.get("modulation"), float(fields["time"])),
         )
         _check(performance)
         return performance
