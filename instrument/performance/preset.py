@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.document import line_of, parse_toml, read_text
-from instrument.latent.directions import MOST, Directions
-from instrument.latent.pad import Pad, Weighting
+from instrument.latent.directions import Directions
+from instrument.latent.pad import Pad
 from instrument.latent.waypoints import WaypointBank
-from instrument.performance.mapping import Binding, BindingCurve, Mode
+from instrument.performance.mapping import Binding
 from instrument.performance.performer import Performer
+from instrument.performance.preset_fields import DirectionsFields, PresetFields
 from instrument.performance.score import Cue, Score
 from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
@@ -39,59 +39,6 @@ RESERVED = (
 )
 
 
-class _Place(msgspec.Struct, forbid_unknown_fields=True):
-    waypoint: str
-    at: tuple[float, ...]
-
-
-class _Pad(msgspec.Struct, forbid_unknown_fields=True):
-    place: tuple[_Place, ...]
-    weighting: Weighting = "distance"
-
-
-class _Binding(msgspec.Struct, forbid_unknown_fields=True):
-    source: str
-    target: str
-    mode: Mode = "jump"
-    low: float = 0.0
-    high: float = 1.0
-    curve: BindingCurve = "linear"
-    smoothing: float = 0.0
-    step: float = 1.0 / 64.0
-
-
-class _Cue(msgspec.Struct, forbid_unknown_fields=True):
-    at: float
-    address: str
-    value: float = 1.0
-
-
-class _Directions(msgspec.Struct, forbid_unknown_fields=True):
-    file: str
-    count: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 10
-
-
-class _Preset(msgspec.Struct, forbid_unknown_fields=True):
-    format: Literal["preset/1"]
-    bank: str
-    model: str | None = None
-    models: tuple[str, ...] = ()
-    name: str = ""
-    note: str = ""
-    home: str = "1"
-    space: Literal["z", "w", "layers"] | None = None
-    rate: str = "60"
-    seed: int = 1
-    fit: Literal["fit", "fill"] = "fit"
-    directions: _Directions | str | None = None
-    style: dict[str, tuple[int, int]] | None = None
-    parameters: dict[str, float] = {}
-    pad: _Pad | None = None
-    binding: tuple[_Binding, ...] = ()
-    cue: tuple[_Cue, ...] = ()
-    score_loop: float | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A preset as read: `text` is the file itself, which a take carries along.
@@ -102,7 +49,7 @@ class Preset:
     text: str
     where: str
     folder: Path | None
-    fields: _Preset
+    fields: PresetFields
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -142,7 +89,7 @@ class Preset:
     def directions(self) -> tuple[str, int] | None:
         """The file of directions and how many of them are played, at most; None: no file."""
         told = self.fields.directions
-        told = _Directions(told) if isinstance(told, str) else told
+        told = DirectionsFields(told) if isinstance(told, str) else told
         return None if told is None else (told.file, told.count)
 
     @property
@@ -180,7 +127,7 @@ def load_preset(path: Path) -> Preset:
 
 def preset_from_text(text: str, where: str, folder: Path | None = None) -> Preset:
     """A preset from its text, as a take carries it."""
-    return Preset(text, where, folder, parse_toml(text, _Preset, where))
+    return Preset(text, where, folder, parse_toml(text, PresetFields, where))
 
 
 def compose(

@@ -12,7 +12,7 @@ from instrument.event import ControlEvent
 from instrument.performance.flight import along, aside
 from instrument.performance.glide import ValueGlide
 from instrument.performance.laws import Laws
-from instrument.performance.mapping import Binding, Touch, is_press, respond
+from instrument.performance.mapping import Binding, Touch, respond
 from instrument.performance.parameters import RAW, STAGE_TRIGGERS
 from instrument.performance.state import Aim, Performance
 
@@ -54,13 +54,13 @@ def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
 
 def _pull(laws: Laws, p: Performance, binding: Binding, touch: Touch | None, value: float) -> None:
     """A binding on a trigger: at the press, and with ``momentary`` at the release too."""
-    if is_press(touch, value):
+    if binding.is_press(touch, value):
         holding = binding.target == "/performance/hold" and p.aim.kind == "hold"
         playing = binding.target == "/score/play" and p.score_since is not None
         joined = binding.target in laws.model_words and _has_joined(laws, p, binding.target)
         off = binding.mode == "toggle" and (holding or playing or joined)
         _fire(laws, p, binding.target, 0.0 if off else 1.0)
-    elif binding.mode == "momentary" and value < 0.5:
+    elif binding.mode == "momentary" and not binding.is_down(value):
         _fire(laws, p, binding.target, 0.0)
 
 
