@@ -128,6 +128,11 @@ def respond(binding: Binding, touch: Touch | None, value: float, current: float)
     return binding.map(value)
 
 
+def shaped(value: float, curve: BindingCurve) -> float:
+    """`value` 0..1 along `curve`: slowly or fast at first, with the same ends."""
+    return float(value ** _EXPONENTS[curve])
+
+
 def is_press(touch: Touch | None, value: float) -> bool:
     """Whether `value` rises over one half: a key going down."""
     return value >= 0.5 and (touch is None or touch.value < 0.5)

@@ -19,9 +19,10 @@ from instrument.event import ControlEvent, is_finite
 from instrument.latent.space import F32, F64
 from instrument.latent.spring import Spring
 from instrument.performance.flight import at_rest
+from instrument.performance.glide import ValueGlide
 from instrument.performance.laws import Laws
 from instrument.performance.response import apply, launch
-from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.state import Aim, Performance
 from instrument.performance.teaching import witness
 from instrument.performance.timekeeping import launch_time
 
@@ -53,7 +54,7 @@ class Performer(Laws):
         values = performance.values.copy()
         for index in performance.gliding:
             values[index] = self.value_at(performance, index)
-        for index in self.told:
+        for index in self.derived:
             values[index] = self.value_at(performance, index)
         return values
 
@@ -112,6 +113,7 @@ class Performer(Laws):
         moved.models = moved.models.rebased(now)
         moved.learning = moved.learning.rebased(now)
         moved.tempo = moved.tempo.rebased(now)
+        moved.modulation = self.matrix.rebased(moved.modulation, now)
         return moved
 
     def completed(self, performance: Performance) -> Performance:
@@ -160,7 +162,8 @@ class Performer(Laws):
                 return
 
     def _next_grid_point(self, p: Performance) -> float:
-        if not p.gliding or self.shaping.isdisjoint(p.gliding):
+        glides = p.gliding and not self.shaping.isdisjoint(p.gliding)
+        if not glides and not p.modulation.restless:
             return math.inf
         tick = math.floor(p.time * CONTROL_GRID)
         while tick / CONTROL_GRID <= p.time:

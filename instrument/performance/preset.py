@@ -20,6 +20,7 @@ from instrument.latent.directions import Directions
 from instrument.latent.pad import Pad
 from instrument.latent.waypoints import WaypointBank
 from instrument.performance.mapping import Binding
+from instrument.performance.modulation_tables import modulated, read_modulation
 from instrument.performance.performer import Performer
 from instrument.performance.preset_fields import DirectionsFields, PresetFields
 from instrument.performance.reserved import RESERVED, RESERVED_SOURCES, usual_keys
@@ -145,9 +146,9 @@ def compose(
     models = preset.models if models is None else models
     stage = partial(
         Performer, bank, pad=pad, snapshots=snapshots, models=models, directions=directions,
-        styles=_styles(preset, bank),
+        styles=_styles(preset, bank), modulation=read_modulation(fields, preset.error),
     )  # fmt: skip
-    probe = stage()
+    probe = modulated(stage, preset.error)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):

@@ -13,6 +13,7 @@ import msgspec
 from instrument.latent.directions import MOST
 from instrument.latent.pad import Weighting
 from instrument.performance.mapping import BindingCurve, Mode
+from instrument.performance.modulators import Shape
 
 _Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -51,6 +52,32 @@ class CueFields(msgspec.Struct, forbid_unknown_fields=True):
     at: float
     address: str
     value: float = 1.0
+
+
+class LfoFields(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[lfo]]``, see `instrument.performance.modulators.Lfo`."""
+
+    name: str
+    shape: Shape = "sine"
+    rate: float | None = None
+    beats: float | None = None
+    phase: float = 0.0
+    width: float = 0.5
+    seed: int | None = None
+
+
+class ModulationFields(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[modulation]]``, see `instrument.performance.modulation.Routing`."""
+
+    source: str
+    target: str
+    depth: float
+    curve: BindingCurve = "linear"
+    bipolar: bool = False
+    attack: float = 0.0
+    release: float = 0.0
+    grace: float = 1.0
+    name: str = ""
 
 
 class DirectionsFields(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,6 +144,8 @@ class PresetFields(msgspec.Struct, forbid_unknown_fields=True):
     binding: tuple[BindingFields, ...] = ()
     cue: tuple[CueFields, ...] = ()
     score_loop: float | None = None
+    lfo: tuple[LfoFields, ...] = ()
+    modulation: tuple[ModulationFields, ...] = ()
     midi: MidiFields = MidiFields()
     osc: OscFields = OscFields()
     audio: AudioFields = AudioFields()

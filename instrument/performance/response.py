@@ -10,10 +10,11 @@ import math
 
 from instrument.event import ControlEvent
 from instrument.performance.flight import along, aside
+from instrument.performance.glide import ValueGlide
 from instrument.performance.laws import Laws
 from instrument.performance.mapping import Binding, Touch, respond
 from instrument.performance.parameters import RAW, STAGE_TRIGGERS, TEMPO_TRIGGERS
-from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.state import Aim, Performance
 from instrument.performance.teaching import binding_of, teach
 from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
 
@@ -25,6 +26,7 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
     if index is not None and index not in laws.told:
         parameter = laws.space.parameters[index]
         value = parameter.clamp(event.value) if raw else parameter.map(event.value)
+        laws.matrix.touch(p, index)
         _set(laws, p, index, value)
     elif address in laws.triggers:
         _fire(laws, p, address, event.value)
@@ -36,6 +38,8 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
         teach(laws, p, address, event.value >= 0.5)
     for number in p.learning.heard(address, laws.by_source.get(address, ())):
         _follow(laws, p, number, event.value)
+    if address in laws.matrix.hears and laws.matrix.hear(laws, p, address, event.value):
+        p.flight, p.stale = laws.anchored(p), True
 
 
 def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
@@ -49,7 +53,7 @@ def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
     if position is not None:
         parameter = laws.space.parameters[index]
         position = parameter.unmap(parameter.map(position))  # a switch knows 0 and 1 alone
-        _move(laws, p, index, position, binding.smoothing)
+        _move(laws, p, index, position, binding)
     # A control that asks for nothing has let go: it must meet the value anew.
     p.touches[number] = Touch(value, position)
 
@@ -73,15 +77,16 @@ def _set(laws: Laws, p: Performance, index: int, value: float) -> None:
     p.values[index] = value
 
 
-def _move(laws: Laws, p: Performance, index: int, position: float, smoothing: float) -> None:
-    """A parameter heads for `position`."""
+def _move(laws: Laws, p: Performance, index: int, position: float, binding: Binding) -> None:
+    """A parameter heads for `position`, which `binding` asks for."""
     parameter = laws.space.parameters[index]
-    if smoothing <= 0.0:
+    if binding.smoothing <= 0.0:
+        laws.matrix.touched_by(binding.source, p, index)
         _set(laws, p, index, parameter.map(position))
         return
-    start = parameter.unmap(laws.value_at(p, index))
+    start = laws.matrix.departure(laws, p, index, binding.source)
     _touch_flight(laws, p, index)
-    p.gliding[index] = ValueGlide(start, position, p.time, smoothing)
+    p.gliding[index] = ValueGlide(start, position, p.time, binding.smoothing)
     p.values[index] = parameter.map(position)
 
 
@@ -113,6 +118,9 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         _panic(laws, p)
     elif address == "/performance/flick":
         _push(laws, p)
+    elif address in laws.matrix.restarts:
+        laws.matrix.restart(p, address)
+        p.flight, p.stale = laws.anchored(p), True
     elif address in TEMPO_TRIGGERS:
         _keep_time(laws, p, address)
     elif not postponed(laws, p, address):
@@ -211,6 +219,7 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.gliding.clear()
     p.touches.clear()
     p.learning = p.learning.arm("")
+    p.modulation = p.modulation.let_go()
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0
     p.tempo = p.tempo.waiting(None)

@@ -17,35 +17,15 @@ from instrument import InstrumentError
 from instrument.latent.space import F64, LatentSpec
 from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
+from instrument.performance.glide import ValueGlide
 from instrument.performance.learning import Learning, learning_from_json
 from instrument.performance.mapping import Touch
+from instrument.performance.modulation_state import ModulationState, modulation_from_json
 from instrument.performance.tempo import Tempo, tempo_from_json
 
 GlideRule = Literal["frequency", "seconds", "beats"]
 
 FOLLOWS = -1  # the waypoint of a group of layers that goes with the rest
-_DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
-
-
-@dataclass(frozen=True, slots=True)
-class ValueGlide:
-    """A parameter on its way from `start` to `aim` (positions 0..1) since `since` seconds."""
-
-    start: float
-    aim: float
-    since: float
-    smoothing: float
-
-    def at(self, time: float) -> float:
-        """The position at `time`: one-pole smoothing in closed form."""
-        if self.is_done(time):
-            return self.aim
-        left = math.exp(-(time - self.since) / self.smoothing)
-        return self.aim + (self.start - self.aim) * left
-
-    def is_done(self, time: float) -> bool:
-        """Whether it has arrived."""
-        return time - self.since >= _DONE * self.smoothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +66,7 @@ class Performance:
     tempo: Tempo = field(default_factory=Tempo)
     learning: Learning = field(default_factory=Learning)
     touched: str = ""  # what a hand moved last: the address of a parameter or trigger
+    modulation: ModulationState = field(default_factory=ModulationState)
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
@@ -119,6 +100,7 @@ class Performance:
             "tempo": self.tempo.to_json(),
             "learning": self.learning.to_json(),
             "touched": self.touched,
+            "modulation": self.modulation.to_json(),
         }
 
 
@@ -147,6 +129,7 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             tempo=tempo_from_json(fields.get("tempo"), float(fields["time"])),
             learning=learning_from_json(fields.get("learning")),
             touched=str(fields.get("touched", "")),
+            modulation=modulation_from_json(fields.get("modulation"), float(fields["time"])),
         )
         _check(performance)
         return performance

@@ -75,6 +75,7 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
     if max(performance.models.wanted) > len(performer.models):
         raise InstrumentError(f"{where}: begins with a model that is not in its list")
     performer.check_aims(performance)
+    performer.matrix.check(performance.modulation)
     return performer, performance
 
 
