@@ -102,7 +102,7 @@ def line_of(text: str, keys: list[str | int]) -> int:
     for number, line in enumerate(text.split("\n"), start=1):
         header, entry = _HEADER.match(line), _ENTRY.match(line)
         if header:
-            table = list(_split(header[2]))
+            table = _inside(_split(header[2]), seen)
             if header[1] == "[[":
                 seen[header[2]] = seen.get(header[2], -1) + 1
                 table.append(seen[header[2]])
@@ -122,6 +122,15 @@ def line_of(text: str, keys: list[str | int]) -> int:
         if shared == min(len(here), len(keys)) and shared > depth:
             best, depth = number, shared
     return best
+
+
+def _inside(parts: list[str], seen: dict[str, int]) -> list[str | int]:
+    """``scene.parameters`` → ["scene", 2, "parameters"], under the third ``[[scene]]``."""
+    table: list[str | int] = [parts[0]]
+    for depth, part in enumerate(parts[1:], start=1):
+        newest = seen.get(".".join(parts[:depth]))
+        table += [part] if newest is None else [newest, part]
+    return table
 
 
 def _split(dotted: str) -> list[str]:

@@ -6,6 +6,8 @@ target and drift follow from them. `response` says what events do, `performer` m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from instrument import InstrumentError
@@ -29,6 +31,8 @@ from instrument.performance.parameters import (
     instrument_triggers,
     launch_parameters,
 )
+from instrument.performance.scene import Scene
+from instrument.performance.scenes import SceneBook, check_scene, check_scenes, scene_parameters
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
@@ -62,11 +66,12 @@ class Laws(Values):
         directions: Directions | None = None,
         styles: tuple[StyleGroup, ...] | None = None,
         modulation: Modulation | None = None,
+        scenes: Mapping[int, Scene] | None = None,
     ) -> None:
         """`values` (native units) stand in for the parameters' defaults; `models` are names.
 
         `styles` are the groups of layers that may go their own way, the usual ones where that is
-        None.
+        None. `scenes` are those of the preset, by their numbers, which begin at 2.
 
         Raises InstrumentError naming an address, binding or waypoint that does not exist.
         """
@@ -78,17 +83,20 @@ class Laws(Values):
         self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
         ways = direction_parameters(len(self.directions), self.directions.unit)
         modulation = modulation or Modulation()
+        self.scenes = SceneBook(scenes or {})
         self.space = ParameterSpace(
             (
                 *instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
                 *ways,
                 *launch_parameters(),  # these last: takes of before they were there still open
+                *scene_parameters(),
                 *modulation.parameters(),
             ),
             (
                 *instrument_triggers(names, models),
                 *self.styles.triggers(),
                 *modulation.triggers(),
+                *self.scenes.triggers(),
                 *LEARN_TRIGGERS,
             ),
         )
@@ -97,7 +105,7 @@ class Laws(Values):
         self.lessons = Lessons(self.space)
         self.triggers = {trigger.address: trigger.does for trigger in self.space.triggers}
         self.launches = {a for a in self.triggers if a.startswith("/waypoint/") or a in self.styles}
-        self.launches.add("/performance/home")
+        self.launches |= {"/performance/home", *self.scenes.launches()}
         self._find_parameters(ways)
         self._find_models(models)
         self._modulate(modulation, self.shaping, seed)
@@ -106,6 +114,8 @@ class Laws(Values):
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
         self._leash = _LEASH * max(furthest, self.spec.reach)
+        for scene in self.scenes.written.values():
+            check_scene(self, scene)
 
     def _find_parameters(self, ways: tuple[Parameter, ...]) -> None:
         """Where the parameters are that the laws themselves ask for; `ways` of the directions."""
@@ -115,6 +125,7 @@ class Laws(Values):
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
         self.quantise, self.ahead = find("/launch/quantise"), find("/launch/ahead")
+        self.morph_seconds, self.morph_beats = find("/preset/seconds"), find("/preset/beats")
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
@@ -213,6 +224,7 @@ class Laws(Values):
     def check_aims(self, p: Performance) -> None:
         """Raises InstrumentError where `p` heads for what these laws do not have."""
         check_taught(self, p)
+        check_scenes(self, p)
         check_pending(self, p)
         for aim in (p.aim, p.resumes or p.aim):
             known = range(FOLLOWS, len(self.bank))

@@ -24,6 +24,7 @@ from instrument.performance.modulation_tables import modulated, read_modulation
 from instrument.performance.performer import Performer
 from instrument.performance.preset_fields import DirectionsFields, PresetFields
 from instrument.performance.reserved import RESERVED, RESERVED_SOURCES, usual_keys
+from instrument.performance.scene_tables import check_scenes_read, names_alone, read_scenes
 from instrument.performance.score import Cue, Score
 from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
@@ -148,7 +149,10 @@ def compose(
         Performer, bank, pad=pad, snapshots=snapshots, models=models, directions=directions,
         styles=_styles(preset, bank), modulation=read_modulation(fields, preset.error),
     )  # fmt: skip
+    scenes = read_scenes(fields, preset.error)
+    stage = partial(stage, scenes=names_alone(scenes))
     probe = modulated(stage, preset.error)
+    check_scenes_read(scenes, probe, preset.error)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
@@ -167,6 +171,7 @@ def compose(
         score=Score(tuple(cues), fields.score_loop),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
+        scenes=scenes,
     )
 
 

@@ -45,9 +45,10 @@ def spec(request):
 def test_at_zero_they_change_no_bit(spec, events) -> None:
     without, along = PAIRS[spec]
     instants = frames(8, SECONDS)
+    shared = [along.space.index(address) for address in without.space.addresses]
     for p, q in zip(play(without, instants, events), play(along, instants, events), strict=True):
         assert along.z(q).tobytes() == without.z(p).tobytes()
-        assert along.values(q)[: len(without.space)].tobytes() == without.values(p).tobytes()
+        assert along.values(q)[shared].tobytes() == without.values(p).tobytes()
 
 
 @LAW
