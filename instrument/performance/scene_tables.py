@@ -27,7 +27,8 @@ def read_scenes(fields: PresetFields, fault: Fault) -> dict[int, Scene]:
         number = max(scenes, default=FIRST) + 1 if one.number is None else one.number
         if number in scenes:
             raise fault(["scene", entry, "number"], f"number {number}: stands there twice")
-        place = None if one.place is None else np.array(one.place, np.float64)
+        # Nine digits of a float32 are written, and lead back to it.
+        place = None if one.place is None else np.array(one.place, np.float32).astype(np.float64)
         scenes[number] = Scene(one.name, one.parameters, one.waypoint, place, one.style)
         try:
             SceneBook(scenes)
