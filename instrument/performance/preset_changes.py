@@ -58,7 +58,8 @@ def changed(text: str, changes: Changes, begins: Mapping[str, float]) -> str:
     """
     eol = "\r\n" if "\r\n" in text else "\n"
     blocks = blocks_of(text)
-    for pair in sorted(changes.forgotten):
+    learnt = {(binding.source, binding.target) for binding in changes.learnt}
+    for pair in sorted(changes.forgotten - learnt):
         _forget(blocks, pair)
     for binding in changes.learnt:
         _bind(blocks, binding, eol)

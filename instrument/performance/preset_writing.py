@@ -37,10 +37,10 @@ def keep(
     path = Path(preset.where)
     base, mark = _standing(preset, path)
     text = changed(base, changes, begins)
+    if text == base:
+        return preset
     if is_bundled(path):
         path = free_name(folder / path.name)
-    elif text == base:
-        return preset
     data = mark + text.encode()
     if len(data) > LARGEST_FILE:
         raise InstrumentError(f"{path}: not saved, it would be larger than {LARGEST_FILE} bytes")
@@ -65,7 +65,7 @@ def is_bundled(path: Path) -> bool:
 def free_name(path: Path) -> Path:
     """`path`, or the first of ``NAME-2.toml``, ``NAME-3.toml`` … where nothing is yet."""
     others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
-    return next(one for one in (path, *itertools.islice(others, 999)) if not one.exists())
+    return next(one for one in itertools.chain([path], others) if not one.exists())
 
 
 def versions_of(path: Path) -> list[Path]:
