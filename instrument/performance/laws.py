@@ -204,6 +204,8 @@ class Laws(Values):
             self._show(p, self._seconds, seconds)
         spring = Spring.arriving(seconds, damping)
         self._show(p, self._frequency, spring.frequency)
+        if self._frequency not in self.derived:
+            return spring
         moved = self.matrix.moved(self, p, self._frequency, spring.frequency)
         return Spring(moved, damping)
 

@@ -15,7 +15,7 @@ from instrument import InstrumentError
 from instrument.performance.glide import ValueGlide
 from instrument.performance.modulation import Modulation, Routing
 from instrument.performance.modulation_state import ModulationState, Phase
-from instrument.performance.modulators import Lfo, drawn, wave
+from instrument.performance.modulators import drawn, wave
 from instrument.performance.parameters import ParameterSpace
 from instrument.performance.state import Performance
 
@@ -70,6 +70,7 @@ class Matrix:
         self._waves = [
             wave(lfo, int(drawn(seed, number) * 2.0**52)) for number, lfo in enumerate(self.lfos)
         ]
+        self._counts = [lfo.beats is not None for lfo in self.lfos]
         self._paces = [space.index(lfo.pace.address) for lfo in self.lfos]
         self._begin = tuple(
             Phase(0.0, lfo.phase, lfo.frequency(lfo.pace.default)) for lfo in self.lfos
@@ -105,16 +106,16 @@ class Matrix:
     def lfo_value(self, laws: Readings, p: Performance, number: int) -> float:
         """Where oscillator `number` is at `p.time`, 0..1."""
         phase = (p.modulation.phases or self._begin)[number]
-        return self._waves[number](phase.at(_clock(self.lfos[number], laws, p)))
+        clock = laws.beat_at(p, p.time) if self._counts[number] else p.time
+        return self._waves[number](phase.at(clock))
 
     def offset(self, laws: Readings, p: Performance, column: int) -> float:
         """What all routings together add to the position of the parameter in `column`."""
         total, touched = 0.0, p.modulation.touched.get(column)
         for route in self._towards.get(column, ()):
-            weight = route.routing.weight(p.time, touched)
-            depth = weight and weight * laws.value_at(p, route.depth)
-            if depth:
-                total += depth * route.routing.share(self._level(laws, p, route))
+            weight = 1.0 if touched is None else route.routing.weight(p.time, touched)
+            if weight and (depth := laws.value_at(p, route.depth)):
+                total += weight * depth * route.routing.share(self._level(laws, p, route))
         return total
 
     def moved(self, laws: Readings, p: Performance, column: int, base: float) -> float:
@@ -159,8 +160,7 @@ class Matrix:
 
         `source` is who moves it, and may have touched it.
         """
-        parameter = laws.space.parameters[column]
-        base = parameter.unmap(laws.base_at(p, column))
+        base = laws.space.parameters[column].unmap(laws.base_at(p, column))
         if column not in self.targets:
             return base
         before = self.offset(laws, p, column)
@@ -173,14 +173,14 @@ class Matrix:
 
     def touched_by(self, source: str, p: Performance, column: int) -> None:
         """A binding from `source` has set the parameter in `column`: a touch if it has a hand."""
-        if not source.startswith(_NO_HANDS):
+        if column in self.targets and not source.startswith(_NO_HANDS):
             self.touch(p, column)
 
     def restart(self, p: Performance, address: str) -> None:
         """The oscillator whose trigger is `address` begins anew; one of beats is in step again."""
         number = self.restarts[address]
         phases = list(p.modulation.phases)
-        anchor = p.time if self.lfos[number].beats is None else 0.0
+        anchor = 0.0 if self._counts[number] else p.time
         phases[number] = replace(self._begin[number], anchor=anchor, rate=phases[number].rate)
         p.modulation = replace(p.modulation, phases=tuple(phases))
 
@@ -190,16 +190,26 @@ class Matrix:
         """Make the oscillators go at their pace, and see whether the grid must go on."""
         if not self._routes and not self.lfos:
             return
-        before = p.modulation.phases or self._begin
-        phases = tuple(self._at_pace(laws, p, n, phase) for n, phase in enumerate(before))
-        restless = any(self._moves(laws, p, route) for route in self._shapers)
-        state = p.modulation
-        p.modulation = ModulationState(phases, state.heard, state.touched, restless)
+        state, restless = p.modulation, any(self._moves(laws, p, route) for route in self._shapers)
+        phases = self._at_their_pace(laws, p, state.phases or self._begin)
+        if phases is not state.phases or restless != state.restless:
+            p.modulation = ModulationState(phases, state.heard, state.touched, restless)
 
-    def _at_pace(self, laws: Readings, p: Performance, number: int, phase: Phase) -> Phase:
-        lfo = self.lfos[number]
-        rate = lfo.frequency(laws.value_at(p, self._paces[number]))
-        return phase if rate == phase.rate else phase.retuned(_clock(lfo, laws, p), rate)
+    def _at_their_pace(
+        self, laws: Readings, p: Performance, phases: tuple[Phase, ...]
+    ) -> tuple[Phase, ...]:
+        rates = [
+            lfo.frequency(laws.value_at(p, column))
+            for lfo, column in zip(self.lfos, self._paces, strict=True)
+        ]
+        if rates == [phase.rate for phase in phases]:
+            return phases  # as nearly always, 240 times a second
+        return tuple(
+            phase
+            if rate == phase.rate
+            else phase.retuned(laws.beat_at(p, p.time) if counts else p.time, rate)
+            for counts, phase, rate in zip(self._counts, phases, rates, strict=True)
+        )
 
     def _moves(self, laws: Readings, p: Performance, route: _Route) -> bool:
         """Whether what `route` adds can change before the next event.
@@ -220,8 +230,8 @@ class Matrix:
     def rebased(self, state: ModulationState, now: float) -> ModulationState:
         """The same moment, with the time `now` called 0; beats are counted on."""
         phases = (
-            phase if lfo.beats is not None else replace(phase, anchor=phase.anchor - now)
-            for lfo, phase in zip(self.lfos, state.phases, strict=True)
+            phase if counts else replace(phase, anchor=phase.anchor - now)
+            for counts, phase in zip(self._counts, state.phases, strict=True)
         )
         heard = {
             number: ValueGlide(glide.at(now), glide.aim, 0.0, glide.smoothing)
@@ -252,7 +262,3 @@ def _route(
         column if lfo is None else None,
         lfo,
     )
-
-
-def _clock(lfo: Lfo, laws: Readings, p: Performance) -> float:
-    return p.time if lfo.beats is None else laws.beat_at(p, p.time)

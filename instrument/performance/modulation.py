@@ -64,9 +64,9 @@ class Routing:
 
     def share(self, level: float) -> float:
         """How much of the depth a source at `level` 0..1 asks for: 0..1, bipolar -1..1."""
-        if not self.bipolar:
-            return shaped(level, self.curve)
-        swing = 2.0 * level - 1.0
+        swing = 2.0 * level - 1.0 if self.bipolar else level
+        if self.curve == "linear":
+            return swing
         return math.copysign(shaped(abs(swing), self.curve), swing)
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from instrument.performance.glide import ValueGlide
@@ -48,15 +48,17 @@ class ModulationState:
 
     def hearing(self, routing: int, glide: ValueGlide) -> ModulationState:
         """After the source of `routing` has spoken."""
-        return replace(self, heard={**self.heard, routing: glide})
+        heard = {**self.heard, routing: glide}
+        return ModulationState(self.phases, heard, self.touched, self.restless)
 
     def touching(self, column: int, time: float) -> ModulationState:
         """After a hand has set the parameter in `column`."""
-        return replace(self, touched={**self.touched, column: time})
+        touched = {**self.touched, column: time}
+        return ModulationState(self.phases, self.heard, touched, self.restless)
 
     def let_go(self) -> ModulationState:
         """With nothing heard and nothing touched: oscillators go on."""
-        return replace(self, heard={}, touched={})
+        return ModulationState(self.phases, {}, {}, self.restless)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, every float in full. The reverse of `modulation_from_json`."""

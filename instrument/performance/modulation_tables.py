@@ -33,7 +33,7 @@ def modulated(make: Callable[[], T], fault: Fault) -> T:
         table, *words = str(error).split(maxsplit=3)  # "modulation 2 target /x: …"
         if table not in ("lfo", "modulation"):
             raise
-        raise fault([table, int(words[0]) - 1, words[1]], error) from error
+        raise fault([table, int(words[0]) - 1, words[1].rstrip(":")], error) from error
 
 
 def _made(

@@ -42,10 +42,14 @@ class Values:
 
     def value_at(self, p: Performance, index: int) -> float:
         """Parameter `index` at `p.time`, in native units."""
+        if index in self.derived:
+            return self._derived_value(p, index)
+        return self.base_at(p, index)
+
+    def _derived_value(self, p: Performance, index: int) -> float:
         if index in self.told:
             return self._told_value(p, index)
-        base = self.base_at(p, index)
-        return self.matrix.moved(self, p, index, base) if index in self.derived else base
+        return self.matrix.moved(self, p, index, self.base_at(p, index))
 
     def base_at(self, p: Performance, index: int) -> float:
         """Parameter `index` as hands, bindings and glides have it, without modulation."""
