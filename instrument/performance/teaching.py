@@ -147,13 +147,15 @@ def _binding(laws: Laws, source: str, target: str, done: Gesture) -> Binding:
     if index is None:
         mode: Mode = "toggle" if _SWITCHED_OFF.fullmatch(target) else "trigger"
         return Binding(source, target, mode)
-    switch = laws.space.parameters[index].curve == "switch"
+    parameter = laws.space.parameters[index]
+    places = {"switch": 2, "steps": len(parameter.steps)}.get(parameter.curve)
     if done == "press":
-        return Binding(source, target, "toggle", smoothing=0.0 if switch else _FADE)
-    smoothing = 0.0 if switch else _SMOOTHING
+        return Binding(source, target, "toggle", smoothing=0.0 if places else _FADE)
+    smoothing = 0.0 if places else _SMOOTHING
     if done == "turn":
         return Binding(source, target, "pickup", smoothing=smoothing)
-    step = 1.0 if switch else _WHEEL_STEP if source.startswith("/mouse/") else _STEP
+    step = _WHEEL_STEP if source.startswith("/mouse/") else _STEP
+    step = 1.0 / (places - 1) if places else step  # a step is a place
     return Binding(source, target, "relative", smoothing=smoothing, step=step)
 
 

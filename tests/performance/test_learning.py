@@ -266,6 +266,13 @@ def test_an_encoder_steps_a_switch_and_a_value() -> None:
     assert performer.value(p, GAIN) == pytest.approx(0.5 + 4.0 / 64.0)
 
 
+def test_an_encoder_goes_through_steps_one_by_one() -> None:
+    performer = keyed()
+    encoder = [("/midi/deck/cc/9", 1.0), ("/midi/deck/cc/9", -1.0)]
+    p = after(performer, [arm("/launch/quantise"), *encoder, ("/midi/deck/cc/9", 2.0)])
+    assert performer.value(p, "/launch/quantise") == 2.0  # of 0, 1, 2, 4 …
+
+
 def test_one_control_may_learn_several_and_several_controls_one() -> None:
     performer = keyed(values={GAIN: 0.5, RATE: 1.0})
     p = after(performer, [arm(GAIN), *turned(), arm(RATE), *turned(), arm(GAIN), *turned(OTHER)])

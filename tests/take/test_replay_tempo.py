@@ -17,7 +17,9 @@ from instrument.timebase import FrameRate
 
 RATE = FrameRate(30)
 ROWS = 90
-SINCE = ("/launch/quantise", "/launch/ahead")  # what takes of before do not have
+# What takes of before do not have.
+SINCE = ("/launch/quantise", "/launch/ahead", "/preset/seconds", "/preset/beats")
+LATER = ("tempo", "modulation", "learning", "touched", "scenes")
 QUIET = (
     ControlEvent("/raw/glide/beats", 1.0, 0.1),
     ControlEvent("/waypoint/2/go", 1.0, 0.21),
@@ -69,7 +71,8 @@ def of_before(record: TakeRecord) -> TakeRecord:
     """The same take as the version before there were beats had written it."""
     addresses = [a for a in record.header.addresses if a not in SINCE]
     began = json.loads(record.attachments["performance.json"])
-    del began["tempo"]
+    for key in LATER:
+        del began[key]
     began["values"] = began["values"][: len(addresses)]
     return replace(
         record,
