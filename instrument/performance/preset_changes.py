@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from instrument import InstrumentError
 from instrument.performance.learning import Pair, binding_to_json
@@ -57,6 +58,15 @@ def changed(text: str, changes: Changes, begins: Mapping[str, float]) -> str:
     done; then nothing of it is to be used.
     """
     eol = "\r\n" if "\r\n" in text else "\n"
+    try:
+        result = _with(text, changes, begins, eol)
+    except TOMLKitError as error:  # TOML that one reader takes and the other does not
+        raise InstrumentError(f"cannot be changed ({error})") from error
+    _check(text, result)
+    return result
+
+
+def _with(text: str, changes: Changes, begins: Mapping[str, float], eol: str) -> str:
     blocks = blocks_of(text)
     learnt = {(binding.source, binding.target) for binding in changes.learnt}
     for pair in sorted(changes.forgotten - learnt):
@@ -68,9 +78,7 @@ def changed(text: str, changes: Changes, begins: Mapping[str, float]) -> str:
             _begin_with(blocks, scene, begins, eol)
         else:
             _put_scene(blocks, number, scene, eol)
-    result = text_of(blocks)
-    _check(text, result)
-    return result
+    return text_of(blocks)
 
 
 def _data(blocks: list[Block]) -> dict[str, Any]:

@@ -36,7 +36,10 @@ def keep(
     """
     path = Path(preset.where)
     base, mark = _standing(preset, path)
-    text = changed(base, changes, begins)
+    try:
+        text = changed(base, changes, begins)
+    except InstrumentError as error:
+        raise InstrumentError(f"{path}: not saved, {error}") from error
     if text == base:
         return preset
     if is_bundled(path):
