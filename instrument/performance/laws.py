@@ -1,10 +1,12 @@
 """The laws of one performance: what its parameters, bindings, bank, pad and score are.
 
-Fixed from the first moment to the last. Here is how values are read and what spring, target and
-drift follow from them; `response` says what events do, `performer` moves through time.
+Fixed from the first moment to the last. `values` says how values are read; here is what spring,
+target and drift follow from them. `response` says what events do, `performer` moves through time.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -16,9 +18,9 @@ from instrument.latent.pad import Pad
 from instrument.latent.space import F64
 from instrument.latent.spring import Spring
 from instrument.latent.waypoints import WaypointBank
-from instrument.performance.crossfade import Now
 from instrument.performance.flight import Flight
 from instrument.performance.mapping import Binding
+from instrument.performance.modulation import Modulation
 from instrument.performance.parameters import (
     PAD_AXES,
     RAW,
@@ -27,11 +29,16 @@ from instrument.performance.parameters import (
     direction_parameters,
     instrument_parameters,
     instrument_triggers,
-    model_words,
+    launch_parameters,
 )
+from instrument.performance.scene import Scene
+from instrument.performance.scenes import SceneBook, check_scene, check_scenes, scene_parameters
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
+from instrument.performance.teaching import LEARN_TRIGGERS, Lessons, check_taught
+from instrument.performance.timekeeping import awaited, check_pending
+from instrument.performance.values import Values
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
 _GLIDE_RULES: dict[str, GlideRule] = {
@@ -41,7 +48,7 @@ _GLIDE_RULES: dict[str, GlideRule] = {
 }
 
 
-class Laws:
+class Laws(Values):
     """The fixed part of a performance; the changing part is a `Performance`."""
 
     def __init__(
@@ -58,11 +65,13 @@ class Laws:
         models: tuple[str, ...] = ("",),
         directions: Directions | None = None,
         styles: tuple[StyleGroup, ...] | None = None,
+        modulation: Modulation | None = None,
+        scenes: Mapping[int, Scene] | None = None,
     ) -> None:
         """`values` (native units) stand in for the parameters' defaults; `models` are names.
 
         `styles` are the groups of layers that may go their own way, the usual ones where that is
-        None.
+        None. `scenes` are those of the preset, by their numbers, which begin at 2.
 
         Raises InstrumentError naming an address, binding or waypoint that does not exist.
         """
@@ -73,20 +82,40 @@ class Laws:
         names = tuple(waypoint.name for waypoint in bank)
         self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
         ways = direction_parameters(len(self.directions), self.directions.unit)
+        modulation = modulation or Modulation()
+        self.scenes = SceneBook(scenes or {})
         self.space = ParameterSpace(
-            (*instrument_parameters(snapshots, pad.axes if pad else 2, len(models)), *ways),
-            (*instrument_triggers(names, models), *self.styles.triggers()),
+            (
+                *instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
+                *ways,
+                *launch_parameters(),  # these last: takes of before they were there still open
+                *scene_parameters(),
+                *modulation.parameters(),
+            ),
+            (
+                *instrument_triggers(names, models),
+                *self.styles.triggers(),
+                *modulation.triggers(),
+                *self.scenes.triggers(),
+                *LEARN_TRIGGERS,
+            ),
         )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
-        self.triggers = {trigger.address for trigger in self.space.triggers}
+        self.lessons = Lessons(self.space)
+        self.triggers = {trigger.address: trigger.does for trigger in self.space.triggers}
+        self.launches = {a for a in self.triggers if a.startswith("/waypoint/") or a in self.styles}
+        self.launches |= {"/performance/home", *self.scenes.launches()}
         self._find_parameters(ways)
         self._find_models(models)
+        self._modulate(modulation, self.shaping, seed)
         self._begin_with(values or {})
         self._listen_to(bindings)
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
         self._leash = _LEASH * max(furthest, self.spec.reach)
+        for scene in self.scenes.written.values():
+            check_scene(self, scene)
 
     def _find_parameters(self, ways: tuple[Parameter, ...]) -> None:
         """Where the parameters are that the laws themselves ask for; `ways` of the directions."""
@@ -95,24 +124,14 @@ class Laws:
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        self.quantise, self.ahead = find("/launch/quantise"), find("/launch/ahead")
+        self.morph_seconds, self.morph_beats = find("/preset/seconds"), find("/preset/beats")
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
         self.shaping |= {self._tempo, self._rate, *self.axes}
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
-
-    def _find_models(self, models: tuple[str, ...]) -> None:
-        """Where the parameters of the models are, and how each model is called."""
-        self._mix, self._fade, self._first, self._second, self._share = (
-            self.space.index(f"/model/{word}")
-            for word in ("mix", "fade", "first", "second", "share")
-        )
-        self.told = (self._first, self._second, self._share)
-        self.model_words = _model_addresses(model_words(models), ("load", "join"))
-        # What only the stage can know, and tells: no hand, binding or cue does.
-        numbers = {str(number): number for number in range(1, len(models) + 1)}
-        self.reports = _model_addresses(numbers, ("ready", "failed"))
 
     def _begin_with(self, values: dict[str, float]) -> None:
         """The starting values, and which word on the spring was the last."""
@@ -145,36 +164,13 @@ class Laws:
         """The flight read from now on; a leash keeps what is pushed again and again finite."""
         return p.flight.anchored(p.time).leashed(self._leash)
 
-    def value_at(self, p: Performance, index: int) -> float:
-        """Parameter `index` at `p.time`, in native units."""
-        if index in self.told:
-            return self._told_value(p, index)
-        glide = p.gliding.get(index)
-        if glide is None or glide.is_done(p.time):
-            return float(p.values[index])
-        return self.space.parameters[index].map(glide.at(p.time))
-
-    def _told_value(self, p: Performance, index: int) -> float:
-        if index == self._share:
-            return p.models.share(p.time, self.value_at(p, self._mix))
-        return float(p.models.first if index == self._first else p.models.second)
-
-    def now(self, p: Performance) -> Now:
-        """What a change of models must know of this moment."""
-        return Now(p.time, self.value_at(p, self._mix), self.value_at(p, self._fade))
-
-    def heading(self, p: Performance, index: int) -> float:
-        """The position 0..1 a parameter is at, or on its way to."""
-        glide = p.gliding.get(index)
-        if glide is not None and not glide.is_done(p.time):
-            return glide.aim
-        return self.space.parameters[index].unmap(float(p.values[index]))
-
     def settle(self, p: Performance) -> None:
-        """Make spring, drift and target go with the values again."""
+        """Make spring, drift, beat and target go with the values again."""
         if not p.stale:
             return
         p.stale = False
+        self.matrix.settle(self, p)
+        p.tempo = p.tempo.paced(p.time, self.value_at(p, self._tempo))
         rate = self.value_at(p, self._rate)
         p.flight = p.flight.steered(self.target(p), self.spring(p), rate)
 
@@ -197,18 +193,21 @@ class Laws:
         """The spring the last word on it asked for; the other word is kept up to date."""
         damping = self.value_at(p, self._damping)
         if p.glide_rule == "frequency":
-            spring = Spring(self.value_at(p, self._frequency), damping)
             # How long a glide takes is sought step by step: not worth it while a knob turns.
             if self.shaping.isdisjoint(p.gliding):
-                self._show(p, self._seconds, spring.arrival_seconds)
-            return spring
+                base = Spring(self.base_at(p, self._frequency), self.base_at(p, self._damping))
+                self._show(p, self._seconds, base.arrival_seconds)
+            return Spring(self.value_at(p, self._frequency), damping)
         seconds = self.value_at(p, self._seconds)
         if p.glide_rule == "beats":
             seconds = self.value_at(p, self._beats) * 60.0 / self.value_at(p, self._tempo)
             self._show(p, self._seconds, seconds)
         spring = Spring.arriving(seconds, damping)
         self._show(p, self._frequency, spring.frequency)
-        return spring
+        if self._frequency not in self.derived:
+            return spring
+        moved = self.matrix.moved(self, p, self._frequency, spring.frequency)
+        return Spring(moved, damping)
 
     def _show(self, p: Performance, index: int, value: float) -> None:
         if index not in p.gliding:
@@ -220,12 +219,15 @@ class Laws:
         kinds = {"waypoint": name[aim.waypoint], "pad": "the pad", "hold": "held"}
         groups = zip(self.styles.groups, aim.styles, strict=False)
         own = [f"{group.name} {name[one]}" for group, one in groups if one != FOLLOWS]
-        return ", ".join([kinds[aim.kind], *own])
+        return ", ".join([kinds[aim.kind], *own, *awaited(self, p)])
 
     # What may be asked for.
 
     def check_aims(self, p: Performance) -> None:
         """Raises InstrumentError where `p` heads for what these laws do not have."""
+        check_taught(self, p)
+        check_scenes(self, p)
+        check_pending(self, p)
         for aim in (p.aim, p.resumes or p.aim):
             known = range(FOLLOWS, len(self.bank))
             groups = len(aim.styles) in (0, len(self.styles.groups))
@@ -249,7 +251,7 @@ class Laws:
         """Raises InstrumentError unless there is a parameter or trigger at `address`."""
         if address in self.space:
             self._check_free(address)
-        elif address not in self.triggers:
+        elif address not in self.triggers and address not in self.lessons.targets:
             free = (parameter.address for parameter in self.space if not parameter.told)
             every = (*free, *sorted(self.triggers))
             raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")
@@ -275,10 +277,3 @@ class Laws:
             index = self.space.index(address)
             values[index] = self.space.parameters[index].clamp(value)
         return values
-
-
-def _model_addresses(words: dict[str, int], verbs: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Address → the number of the model it is about, and the verb."""
-    return {
-        f"/model/{word}/{verb}": (number, verb) for word, number in words.items() for verb in verbs
-    }

@@ -10,86 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.document import line_of, parse_toml, read_text
-from instrument.latent.directions import MOST, Directions
-from instrument.latent.pad import Pad, Weighting
+from instrument.latent.directions import Directions
+from instrument.latent.pad import Pad
 from instrument.latent.waypoints import WaypointBank
-from instrument.performance.mapping import Binding, BindingCurve, Mode
+from instrument.performance.mapping import Binding
+from instrument.performance.modulation_tables import modulated, read_modulation
 from instrument.performance.performer import Performer
+from instrument.performance.preset_fields import DirectionsFields, PresetFields
+from instrument.performance.reserved import RESERVED, RESERVED_SOURCES, usual_keys
+from instrument.performance.scene_tables import check_scenes_read, names_alone, read_scenes
 from instrument.performance.score import Cue, Score
 from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
 
 _MOST_MODELS = 99
-
-# Keys that must work on every stage, whatever a preset says.
-RESERVED = (
-    Binding("/key/b", "/display/blackout", "toggle", smoothing=0.07),  # 0.2 s to black
-    Binding("/key/space", "/display/freeze", "toggle"),
-    Binding("/key/shift+escape", "/performance/panic"),
-    Binding("/key/r", "/take/toggle"),
-    Binding("/key/f11", "/display/fullscreen"),
-    Binding("/key/tab", "/display/hud"),
-)
-
-
-class _Place(msgspec.Struct, forbid_unknown_fields=True):
-    waypoint: str
-    at: tuple[float, ...]
-
-
-class _Pad(msgspec.Struct, forbid_unknown_fields=True):
-    place: tuple[_Place, ...]
-    weighting: Weighting = "distance"
-
-
-class _Binding(msgspec.Struct, forbid_unknown_fields=True):
-    source: str
-    target: str
-    mode: Mode = "jump"
-    low: float = 0.0
-    high: float = 1.0
-    curve: BindingCurve = "linear"
-    smoothing: float = 0.0
-    step: float = 1.0 / 64.0
-
-
-class _Cue(msgspec.Struct, forbid_unknown_fields=True):
-    at: float
-    address: str
-    value: float = 1.0
-
-
-class _Directions(msgspec.Struct, forbid_unknown_fields=True):
-    file: str
-    count: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 10
-
-
-class _Preset(msgspec.Struct, forbid_unknown_fields=True):
-    format: Literal["preset/1"]
-    bank: str
-    model: str | None = None
-    models: tuple[str, ...] = ()
-    name: str = ""
-    note: str = ""
-    home: str = "1"
-    space: Literal["z", "w", "layers"] | None = None
-    rate: str = "60"
-    seed: int = 1
-    fit: Literal["fit", "fill"] = "fit"
-    directions: _Directions | str | None = None
-    style: dict[str, tuple[int, int]] | None = None
-    parameters: dict[str, float] = {}
-    pad: _Pad | None = None
-    binding: tuple[_Binding, ...] = ()
-    cue: tuple[_Cue, ...] = ()
-    score_loop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +42,7 @@ class Preset:
     text: str
     where: str
     folder: Path | None
-    fields: _Preset
+    fields: PresetFields
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -142,7 +82,7 @@ class Preset:
     def directions(self) -> tuple[str, int] | None:
         """The file of directions and how many of them are played, at most; None: no file."""
         told = self.fields.directions
-        told = _Directions(told) if isinstance(told, str) else told
+        told = DirectionsFields(told) if isinstance(told, str) else told
         return None if told is None else (told.file, told.count)
 
     @property
@@ -180,7 +120,7 @@ def load_preset(path: Path) -> Preset:
 
 def preset_from_text(text: str, where: str, folder: Path | None = None) -> Preset:
     """A preset from its text, as a take carries it."""
-    return Preset(text, where, folder, parse_toml(text, _Preset, where))
+    return Preset(text, where, folder, parse_toml(text, PresetFields, where))
 
 
 def compose(
@@ -207,14 +147,17 @@ def compose(
     models = preset.models if models is None else models
     stage = partial(
         Performer, bank, pad=pad, snapshots=snapshots, models=models, directions=directions,
-        styles=_styles(preset, bank),
+        styles=_styles(preset, bank), modulation=read_modulation(fields, preset.error),
     )  # fmt: skip
-    probe = stage()
+    scenes = read_scenes(fields, preset.error)
+    stage = partial(stage, scenes=names_alone(scenes))
+    probe = modulated(stage, preset.error)
+    check_scenes_read(scenes, probe, preset.error)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
         _check(preset, ["binding", number, "target"], probe.check_address, binding.target)
-        if binding.source in {reserved.source for reserved in RESERVED}:
+        if binding.source in RESERVED_SOURCES:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
     listening = stage(bindings=tuple(bindings))
@@ -224,10 +167,11 @@ def compose(
     _check(preset, ["score_loop"], Score, tuple(cues), fields.score_loop)
     return stage(
         values=fields.parameters,
-        bindings=(*RESERVED, *bindings),
+        bindings=(*RESERVED, *bindings, *usual_keys(frozenset(b.source for b in bindings))),
         score=Score(tuple(cues), fields.score_loop),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
+        scenes=scenes,
     )
 
 

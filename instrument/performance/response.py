@@ -7,13 +7,24 @@ purpose, at `p.time`, the exact time of the event.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from instrument.event import ControlEvent
 from instrument.performance.flight import along, aside
+from instrument.performance.glide import ValueGlide, ValueRamp
 from instrument.performance.laws import Laws
-from instrument.performance.mapping import Binding, Touch, is_press, respond
-from instrument.performance.parameters import RAW, STAGE_TRIGGERS
-from instrument.performance.state import Aim, Performance, ValueGlide
+from instrument.performance.mapping import Binding, Touch, respond
+from instrument.performance.parameters import RAW, STAGE_TRIGGERS, TEMPO_TRIGGERS
+from instrument.performance.scenes import (
+    aim_of,
+    columns_of,
+    morph_seconds,
+    scene_now,
+    scene_of,
+)
+from instrument.performance.state import Aim, Performance
+from instrument.performance.teaching import WRITE, binding_of, teach
+from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
@@ -23,17 +34,24 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
     if index is not None and index not in laws.told:
         parameter = laws.space.parameters[index]
         value = parameter.clamp(event.value) if raw else parameter.map(event.value)
+        laws.matrix.touch(p, index)
         _set(laws, p, index, value)
     elif address in laws.triggers:
         _fire(laws, p, address, event.value)
     elif address in laws.reports:
         _hear(laws, p, address)
-    for number in laws.by_source.get(address, ()):
+    elif address == ALIGN:
+        align(p, event.value)
+    elif address in laws.lessons.targets:
+        teach(laws, p, address, event.value >= 0.5)
+    for number in p.learning.heard(address, laws.by_source.get(address, ())):
         _follow(laws, p, number, event.value)
+    if address in laws.matrix.hears and laws.matrix.hear(laws, p, address, event.value):
+        p.flight, p.stale = laws.anchored(p), True
 
 
 def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
-    binding, touch = laws.bindings[number], p.touches.get(number)
+    binding, touch = binding_of(laws, p, number), p.touches.get(number)
     index = laws.space.find(binding.target)
     if index is None:
         p.touches[number] = Touch(value)
@@ -43,20 +61,20 @@ def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
     if position is not None:
         parameter = laws.space.parameters[index]
         position = parameter.unmap(parameter.map(position))  # a switch knows 0 and 1 alone
-        _move(laws, p, index, position, binding.smoothing)
+        _move(laws, p, index, position, binding)
     # A control that asks for nothing has let go: it must meet the value anew.
     p.touches[number] = Touch(value, position)
 
 
 def _pull(laws: Laws, p: Performance, binding: Binding, touch: Touch | None, value: float) -> None:
     """A binding on a trigger: at the press, and with ``momentary`` at the release too."""
-    if is_press(touch, value):
+    if binding.is_press(touch, value):
         holding = binding.target == "/performance/hold" and p.aim.kind == "hold"
         playing = binding.target == "/score/play" and p.score_since is not None
         joined = binding.target in laws.model_words and _has_joined(laws, p, binding.target)
         off = binding.mode == "toggle" and (holding or playing or joined)
         _fire(laws, p, binding.target, 0.0 if off else 1.0)
-    elif binding.mode == "momentary" and value < 0.5:
+    elif binding.mode == "momentary" and not binding.is_down(value):
         _fire(laws, p, binding.target, 0.0)
 
 
@@ -67,15 +85,16 @@ def _set(laws: Laws, p: Performance, index: int, value: float) -> None:
     p.values[index] = value
 
 
-def _move(laws: Laws, p: Performance, index: int, position: float, smoothing: float) -> None:
-    """A parameter heads for `position`."""
+def _move(laws: Laws, p: Performance, index: int, position: float, binding: Binding) -> None:
+    """A parameter heads for `position`, which `binding` asks for."""
     parameter = laws.space.parameters[index]
-    if smoothing <= 0.0:
+    if binding.smoothing <= 0.0:
+        laws.matrix.touched_by(binding.source, p, index)
         _set(laws, p, index, parameter.map(position))
         return
-    start = parameter.unmap(laws.value_at(p, index))
+    start = laws.matrix.departure(laws, p, index, binding.source)
     _touch_flight(laws, p, index)
-    p.gliding[index] = ValueGlide(start, position, p.time, smoothing)
+    p.gliding[index] = ValueGlide(start, position, p.time, binding.smoothing)
     p.values[index] = parameter.map(position)
 
 
@@ -99,26 +118,54 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         p.score_since, p.next_cue = (p.time if pressed else None), 0
     elif address in laws.model_words:
         _call_model(laws, p, address, pressed)
+    elif address.startswith("/learn/"):
+        teach(laws, p, address, pressed)
     elif not pressed:
         return
-    elif address == "/performance/home":
-        _go(laws, p, laws.home_index)
     elif address == "/performance/panic":
         _panic(laws, p)
     elif address == "/performance/flick":
         _push(laws, p)
+    elif address in laws.matrix.restarts:
+        laws.matrix.restart(p, address)
+        p.flight, p.stale = laws.anchored(p), True
+    elif address in laws.scenes and laws.scenes.find(address)[1] == "save":
+        _call_scene(laws, p, address)
+    elif address in TEMPO_TRIGGERS:
+        _keep_time(laws, p, address)
+    elif not postponed(laws, p, address):
+        launch(laws, p, address)
+
+
+def launch(laws: Laws, p: Performance, address: str) -> None:
+    """Go where the trigger at `address` leads, now."""
+    p.tempo = p.tempo.waiting(None)
+    if address == "/performance/home":
+        _go(laws, p, laws.home_index)
     elif address in laws.styles:
         _aim_style(laws, p, address)
+    elif address in laws.scenes:
+        _call_scene(laws, p, address)
     else:
         _go(laws, p, laws.bank.index(address.split("/")[2]))
 
 
-def _go(laws: Laws, p: Performance, waypoint: int) -> None:
+def _keep_time(laws: Laws, p: Performance, address: str) -> None:
+    bpm = keep_time(p, address)
+    if bpm is not None:
+        _set(laws, p, laws.space.index("/tempo/bpm"), bpm)
+
+
+def _head_for(laws: Laws, p: Performance, aim: Aim) -> None:
     p.flight = laws.anchored(p)
-    p.aim, p.resumes, p.stale = Aim("waypoint", waypoint), None, True
+    p.aim, p.resumes, p.stale = aim, None, True
     if laws.spec.radius is not None:
-        swing = aside(p.flight.motion, laws.place(waypoint), laws.spring(p), laws.spec.radius)
+        swing = aside(p.flight.motion, laws.target(p), laws.spring(p), laws.spec.radius)
         p.flight = p.flight.pushed(swing)
+
+
+def _go(laws: Laws, p: Performance, waypoint: int) -> None:
+    _head_for(laws, p, Aim("waypoint", waypoint))
     snapshot = laws.bank.waypoints[waypoint].snapshot
     if snapshot is not None:
         index = laws.space.index("/model/snapshot")
@@ -149,6 +196,43 @@ def _hear(laws: Laws, p: Performance, address: str) -> None:
     model, verb = laws.reports[address]
     now = laws.now(p)
     p.models = p.models.ready(model, now) if verb == "ready" else p.models.failed(model)
+
+
+def _call_scene(laws: Laws, p: Performance, address: str) -> None:
+    """Recall a scene, morph into it, or save it."""
+    number, verb = laws.scenes.find(address)
+    if verb == "save":
+        p.scenes = p.scenes.saving(number, scene_now(laws, p, number))
+        p.requests = (*p.requests, (WRITE, 1.0))
+        return
+    scene = scene_of(laws, p, number)
+    if scene is None:  # an empty slot
+        return
+    seconds = morph_seconds(laws, p) if verb == "morph" else 0.0
+    for index, value in columns_of(laws, scene):
+        # Where z does not follow the pad, a pad on its way would only lead it a way round.
+        if seconds > 0.0 and (index not in laws.axes or p.aim.kind == "pad"):
+            _ramp(laws, p, index, value, seconds)
+        else:
+            _set(laws, p, index, value)
+    aim = aim_of(laws, p, scene)
+    if aim is not None:
+        _head_for(laws, p, aim)
+    p.scenes = replace(p.scenes, current=number)
+
+
+def _ramp(laws: Laws, p: Performance, index: int, value: float, seconds: float) -> None:
+    """A parameter goes to `value` (native units) within `seconds`."""
+    unmap, rule = laws.space.parameters[index].unmap, laws.glide_rules.get(index)
+    if rule is not None and rule != p.glide_rule:  # another word on the same spring: go on from it
+        arrival = laws.spring(p).arrival_seconds
+        words = {"frequency": laws.spring(p).frequency, "seconds": arrival}
+        start = unmap(words.get(rule, arrival * p.tempo.bpm / 60.0))
+    else:
+        start = unmap(laws.base_at(p, index))
+    _touch_flight(laws, p, index)
+    p.gliding[index] = ValueRamp(start, unmap(value), p.time, seconds)
+    p.values[index] = value
 
 
 def _aim_style(laws: Laws, p: Performance, address: str) -> None:
@@ -187,8 +271,11 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.values = laws.start.copy()
     p.gliding.clear()
     p.touches.clear()
+    p.learning = p.learning.arm("")
+    p.modulation = p.modulation.let_go()
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0
+    p.tempo = p.tempo.waiting(None)
     _go(laws, p, laws.home_index)
     # What the preset says of the snapshot stands before what its home wishes.
     snapshot = laws.space.index("/model/snapshot")

@@ -81,6 +81,61 @@ def test_a_press_rises_over_one_half() -> None:
     assert not is_press(Touch(0.0), 0.49)
 
 
+def test_trigger_sets_high_at_every_press() -> None:
+    binding = Binding("/a", "/b", "trigger", low=0.1, high=0.8)
+    assert respond(binding, None, 1.0, 0.5) == 0.8
+    assert respond(binding, Touch(0.0), 0.7, 0.8) == 0.8
+    assert respond(binding, Touch(1.0), 1.0, 0.5) is None
+    assert respond(binding, Touch(1.0), 0.0, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("/key/l", "key"),
+        ("/key/shift+escape", "key"),
+        ("/mouse/left", "key"),
+        ("/mouse/button_4", "key"),
+        ("/mouse/wheel", "control"),
+        ("/mouse/x", "control"),
+        ("/midi/apcmini/note/36", "note"),
+        ("/midi/apcmini/ch/10/note/36", "note"),
+        ("/midi/apcmini/note/36/pressure", "control"),
+        ("/midi/apcmini.2/program/5", "program"),
+        ("/midi/apcmini/cc/16", "control"),
+        ("/osc/note/1", "control"),
+        ("/audio/in/onset", "control"),
+    ],
+)
+def test_an_address_tells_what_kind_of_control_it_is(source: str, kind: str) -> None:
+    assert Binding(source, "/b").kind == kind
+
+
+def test_a_pad_struck_softly_is_struck() -> None:
+    pad = Binding("/midi/pads/note/36", "/b", "toggle")
+    assert respond(pad, Touch(0.0), 1.0 / 127.0, 0.0) == 1.0
+    assert respond(pad, Touch(1.0 / 127.0), 0.9, 0.0) is None  # it went down already
+    held = replace(pad, mode="momentary", high=0.8)
+    assert respond(held, Touch(0.0), 0.1, 0.0) == 0.8
+    assert respond(held, Touch(0.1), 0.0, 0.8) == 0.0
+
+
+def test_every_program_change_is_a_press() -> None:
+    binding = Binding("/midi/pads/program/5", "/b", "trigger")
+    assert respond(binding, Touch(1.0), 1.0, 0.0) == 1.0
+    assert respond(binding, Touch(1.0), 0.0, 0.0) is None
+
+
+@pytest.mark.parametrize("source", ["/midi/pads/note/36", "/midi/pads/program/3"])
+def test_pads_and_programs_fly_to_waypoints_again_and_again(source: str) -> None:
+    performer = performer_of(bindings=(Binding(source, "/waypoint/2/go"),))
+    hits = [event(0.1, source, 0.02 if "note" in source else 1.0)]
+    hits += [event(0.2, source, 0.0)] if "note" in source else []
+    hits += [event(0.3, "/waypoint/3/go"), event(0.4, source, hits[0].value)]
+    there, away, back = play(performer, [0.1, 0.3, 0.4], hits)
+    assert (there.aim.waypoint, away.aim.waypoint, back.aim.waypoint) == (1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("wrong", "names"),
     [
@@ -218,6 +273,56 @@ def test_a_pickup_never_jumps(script, smoothing, curve, inverted) -> None:
         elif kind == "panic":
             last = None
         heading = now
+
+
+# Scaling.
+
+SCALE = replace(PICKUP, mode="scale")
+
+
+def test_a_scaled_control_moves_nothing_until_it_moves() -> None:
+    assert respond(SCALE, None, 0.2, 0.7) is None
+    assert respond(SCALE, Touch(0.2), 0.2, 0.7) == pytest.approx(0.7)
+
+
+def test_half_the_way_to_the_end_is_half_the_way_to_the_end() -> None:
+    assert respond(SCALE, Touch(0.2), 0.6, 0.7) == pytest.approx(0.85)
+    assert respond(SCALE, Touch(0.2), 0.1, 0.7) == pytest.approx(0.35)
+    inverted = replace(SCALE, low=1.0, high=0.0)
+    assert respond(inverted, Touch(0.2), 0.6, 0.7) == pytest.approx(0.35)
+
+
+@LAW
+@given(st.lists(unit, min_size=2, max_size=30), unit, bindings)
+def test_a_scaled_control_goes_the_controls_way_and_both_reach_the_end(knob, start, kind) -> None:
+    binding = replace(kind, mode="scale")
+    low, high = sorted((binding.low, binding.high))
+    position, touch = low + start * (high - low), None
+    for value in knob:
+        asked = respond(binding, touch, value, position)
+        if asked is not None:
+            here, there = binding.unmap(position), binding.unmap(asked)
+            came, moved = value - touch.value, there - here
+            assert low - 1e-12 <= asked <= high + 1e-12
+            assert moved * came >= -1e-6
+            if came > 0:
+                assert moved * (1.0 - touch.value) <= came * (1.0 - here) + 1e-6
+            else:
+                assert -moved * touch.value <= -came * here + 1e-6
+            if value in (0.0, 1.0) and came:
+                assert asked == pytest.approx(binding.map(value), abs=1e-9)
+            position = asked
+        touch = Touch(value, asked)
+
+
+@LAW
+@given(st.lists(unit, min_size=1, max_size=30), unit)
+def test_once_met_a_scaled_control_is_followed(knob, start) -> None:
+    position, touch = start, Touch(start)
+    for value in knob:
+        position = respond(SCALE, touch, value, position)
+        touch = Touch(value, position)
+        assert position == pytest.approx(value, abs=1e-9)
 
 
 # Bindings in a performance.

@@ -8,7 +8,8 @@ import pytest
 from stages import bank_of_four, event, play
 
 from instrument import InstrumentError
-from instrument.performance.preset import RESERVED, compose, load_preset, preset_from_text
+from instrument.performance.preset import compose, load_preset, preset_from_text
+from instrument.performance.reserved import RESERVED, USUAL
 from instrument.timebase import FrameRate
 
 GOOD = """\
@@ -93,7 +94,14 @@ def test_the_smallest_preset_composes() -> None:
     text = 'format = "preset/1"\nmodel = "m"\nbank = "b"\n'
     performer = compose(preset_from_text(text, "small"), bank_of_four())
     assert performer.pad is None
-    assert performer.bindings == RESERVED
+    assert performer.bindings == (*RESERVED, *USUAL)
+
+
+def test_a_preset_may_use_a_usual_key_for_something_else() -> None:
+    text = GOOD + '[[binding]]\nsource = "/key/l"\ntarget = "/performance/home"\n'
+    bindings = compose(preset_from_text(text, "p"), bank_of_four()).bindings
+    assert [b.target for b in bindings if b.source == "/key/l"] == ["/performance/home"]
+    assert bindings[-2:] == USUAL[1:]
 
 
 def test_a_seed_can_be_given() -> None:
@@ -199,3 +207,65 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_preset(tmp_path / "none.toml")
     with pytest.raises(InstrumentError, match="cannot be read"):
         load_preset(tmp_path)
+
+
+# The tables of the devices: read strictly here, and handed on as they are.
+
+DEVICES = """
+[midi]
+devices = { deck = "nanoKONTROL2" }
+aliases = { "dim" = "/midi/deck/cc/7" }
+feedback = false
+
+[osc]
+port = 9000
+listen = "0.0.0.0"
+allow = ["192.168.1.0/24"]
+
+[audio]
+device = "Scarlett"
+attack = 0.01
+release = 0.2
+gate = -50.0
+
+[audio.bands]
+low = [20.0, 150.0]
+
+[tempo]
+source = "midi"
+"""
+
+
+def test_the_tables_of_the_devices_are_read() -> None:
+    fields = preset_from_text(GOOD + DEVICES, "p").fields
+    assert fields.midi.devices == {"deck": "nanoKONTROL2"}
+    assert fields.midi.aliases == {"dim": "/midi/deck/cc/7"}
+    assert (fields.midi.feedback, fields.tempo.source) == (False, "midi")
+    assert (fields.osc.port, fields.osc.listen) == (9000, "0.0.0.0")
+    assert fields.osc.allow == ("192.168.1.0/24",)
+    assert fields.audio.bands == {"low": (20.0, 150.0)}
+    assert (fields.audio.device, fields.audio.attack, fields.audio.gate) == ("Scarlett", 0.01, -50)
+
+
+def test_without_the_tables_of_the_devices_everything_is_as_usual() -> None:
+    fields = preset_from_text(GOOD, "p").fields
+    assert (fields.osc.port, fields.osc.listen, fields.osc.allow) == (7770, "127.0.0.1", ())
+    assert (fields.audio.device, fields.tempo.source, fields.midi.feedback) == (None, "auto", True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("port = 9000", "prot = 9000", "unknown key 'prot', allowed are port, listen, allow"),
+        ("port = 9000", "port = 70000", r"osc\.port: expected `int` <= 65535"),
+        ('device = "Scarlett"', "device = 3", r"audio\.device: expected `str"),
+        ("attack = 0.01", "attack = 0", r"audio\.attack: expected `float` > 0"),
+        ("[20.0, 150.0]", "[20.0]", "low: expected `array` of length 2"),
+        ('source = "midi"', 'source = "me"', r"tempo\.source: invalid enum value 'me'"),
+    ],
+)
+def test_a_mistake_in_a_table_of_a_device_names_its_line(old, new, says) -> None:
+    text = (GOOD + DEVICES).replace(old, new)
+    with pytest.raises(InstrumentError, match=says) as caught:
+        preset_from_text(text, "show.toml")
+    assert str(caught.value).startswith(f"show.toml:{line_with(text, new)}: ")
