@@ -47,7 +47,7 @@ class Receiver:
 
     def __init__(self, routes: Routes, access: Access) -> None:
         self.refused: Refused = Counter()
-        self.accepted = 0  # messages
+        self.heard = 0  # messages that came through the gate
         self._routes = routes
         self._access = access
         self._pending = Pending()
@@ -109,7 +109,7 @@ class Receiver:
             self.refused["address"] += 1
             return
         arguments = message.arguments
-        self.accepted += 1
+        self.heard += 1
         self._remember(sender, route, arguments, now)
         ahead = 0.0 if message.due is None else message.due - _UNIX_EPOCH - utc
         time = now + ahead if 0.0 < ahead <= _SOONEST else now

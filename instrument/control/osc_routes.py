@@ -55,6 +55,10 @@ class Routes:
                 self._known[raw.encode()] = Route("raw", raw, node, node.low, node.high)
         self._foreign: dict[bytes, Route | None] = {}
 
+    def known(self, address: str) -> Route | None:
+        """The route of an address of the instrument's own; None for all others."""
+        return self._known.get(address.encode())
+
     def find(self, address: bytes) -> Route | None:
         """The route of an address; None for what is no address of an event."""
         route = self._known.get(address)

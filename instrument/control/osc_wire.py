@@ -51,7 +51,7 @@ class Message(NamedTuple):
     due: float | None = None
 
 
-class _Refusal(ValueError):
+class _WireError(ValueError):
     """A part of a datagram is no OSC that we take."""
 
 
@@ -66,17 +66,17 @@ def read(datagram: bytes, refused: Refused) -> list[Message]:
         if datagram[:1] == b"/":
             return [_message(_checked(datagram), None)]
         return _bundle(_checked(datagram), refused)
-    except _Refusal as refusal:
-        refused[str(refusal)] += 1
+    except _WireError as error:
+        refused[str(error)] += 1
         return []
 
 
 def _checked(datagram: bytes) -> bytes:
     size = len(datagram)
     if size > LONGEST:
-        raise _Refusal("too long")
+        raise _WireError("too long")
     if not size or size & 3:
-        raise _Refusal("length is no multiple of 4")
+        raise _WireError("length is no multiple of 4")
     return datagram
 
 
@@ -91,9 +91,9 @@ def _bundle(datagram: bytes, refused: Refused) -> list[Message]:
     while ahead:
         start, stop, depth = ahead.pop()
         if datagram[start : start + 8] != _BUNDLE or stop - start < _HEAD:
-            raise _Refusal("neither a message nor a bundle")
+            raise _WireError("neither a message nor a bundle")
         if depth > DEEPEST:
-            raise _Refusal("bundles too deep")
+            raise _WireError("bundles too deep")
         due = time_of_tag(int.from_bytes(datagram[start + 8 : start + _HEAD], "big"))
         inner: list[tuple[int, int, int]] = []
         at = start + _HEAD
@@ -101,13 +101,13 @@ def _bundle(datagram: bytes, refused: Refused) -> list[Message]:
             size = int.from_bytes(datagram[at : at + 4], "big", signed=True)
             at += 4
             if size <= 0 or size & 3 or size > stop - at:
-                raise _Refusal("size of a bundle element")
+                raise _WireError("size of a bundle element")
             if datagram[at] == _SLASH:
                 elements.append((at, at + size, due))
             else:
                 inner.append((at, at + size, depth + 1))
             if len(elements) + len(inner) + len(ahead) > MOST_MESSAGES:
-                raise _Refusal("too many messages in a bundle")
+                raise _WireError("too many messages in a bundle")
             at += size
         ahead.extend(inner)
     elements.sort(key=lambda element: element[0])  # nested or not: the order of the bytes
@@ -115,8 +115,8 @@ def _bundle(datagram: bytes, refused: Refused) -> list[Message]:
     for start, stop, due in elements:
         try:
             messages.append(_message(datagram[start:stop], due))
-        except _Refusal as refusal:
-            refused[str(refusal)] += 1
+        except _WireError as error:
+            refused[str(error)] += 1
     return messages
 
 
@@ -124,12 +124,12 @@ def _message(data: bytes, due: float | None) -> Message:
     end = data.find(0)
     at = (end | 3) + 1  # end of the address with its padding
     if end < 0 or at > _LONGEST_ADDRESS or data.count(0, end, at) != at - end:
-        raise _Refusal("address")
+        raise _WireError("address")
     number = _ONE_NUMBER.get(data[at : at + 4])
     if number is not None and len(data) == at + 4 + number.size:
         (value,) = number.unpack_from(data, at + 4)
         if not -LARGEST <= value <= LARGEST:  # NaN is not, either
-            raise _Refusal("number not finite or too large")
+            raise _WireError("number not finite or too large")
         return Message(data[:end], (float(value),), due)
     return Message(data[:end], _arguments(data, at), due)
 
@@ -139,9 +139,9 @@ def _arguments(data: bytes, at: int) -> tuple[Argument, ...]:
         return ()  # some old senders leave the type tags away when there is nothing to tag
     tags, at = _string(data, at)
     if tags[:1] != b",":
-        raise _Refusal("type tags")
+        raise _WireError("type tags")
     if len(tags) > MOST_ARGUMENTS + 1:
-        raise _Refusal("too many arguments")
+        raise _WireError("too many arguments")
     arguments: list[Argument] = []
     for code in tags[1:]:
         tag = bytes((code,))
@@ -154,18 +154,18 @@ def _arguments(data: bytes, at: int) -> tuple[Argument, ...]:
             text, at = _string(data, at)
             arguments.append(_decoded(text))
         else:
-            raise _Refusal("type of an argument")
+            raise _WireError("type of an argument")
     if at != len(data):
-        raise _Refusal("bytes left over")
+        raise _WireError("bytes left over")
     return tuple(arguments)
 
 
 def _number(data: bytes, at: int, number: struct.Struct) -> tuple[float, int]:
     if len(data) - at < number.size:
-        raise _Refusal("ends too early")
+        raise _WireError("ends too early")
     value = float(number.unpack_from(data, at)[0])
     if not -LARGEST <= value <= LARGEST:
-        raise _Refusal("number not finite or too large")
+        raise _WireError("number not finite or too large")
     return value, at + number.size
 
 
@@ -174,7 +174,7 @@ def _string(data: bytes, at: int) -> tuple[bytes, int]:
     end = data.find(0, at)
     after = (end | 3) + 1
     if end < 0 or data.count(0, end, after) != after - end:
-        raise _Refusal("string without an end")
+        raise _WireError("string without an end")
     return data[at:end], after
 
 
@@ -182,7 +182,7 @@ def _decoded(text: bytes) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
-        raise _Refusal("text that is no UTF-8") from None
+        raise _WireError("text that is no UTF-8") from None
 
 
 def time_of_tag(tag: int) -> float | None:
