@@ -83,6 +83,7 @@ def _addresses(listen: str) -> list[str]:
     """Where the instrument can be reached when it listens on `listen`."""
     if listen not in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
         return [listen]
-    import zeroconf
+    import ifaddr  # which zeroconf brings along
 
-    return [one for one in zeroconf.get_all_addresses() if one != LOCAL] or [LOCAL]
+    found = {str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4}
+    return sorted(found - {LOCAL}) or [LOCAL]

@@ -102,7 +102,7 @@ def description(node: Node) -> str:
 
 def host(name: str, ip: str, osc_port: int | None, port: int) -> dict[str, Any]:
     """HOST_INFO: where OSC is heard, and which parts of the proposal are spoken."""
-    spoken = sorted(ATTRIBUTES - {"FULL_PATH", "CONTENTS"}) + ["LISTEN"]
+    spoken = [*sorted(ATTRIBUTES - {"FULL_PATH", "CONTENTS"}), "LISTEN"]
     described: dict[str, Any] = {
         "NAME": name,
         "OSC_TRANSPORT": "UDP",

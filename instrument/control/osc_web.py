@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
@@ -23,10 +23,10 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
 from instrument.control.mirror import Mirror
-from instrument.control.osc import OscServer
 from instrument.control.osc_feedback import PERIOD, Listener, told_by_osc
 from instrument.control.osc_query import ATTRIBUTES, Namespace, host
 from instrument.control.osc_routes import RAW
+from instrument.control.osc_server import OscServer
 from instrument.control.osc_wire import LONGEST, bundles, message, read
 from instrument.control.tree import Node, Tree
 from instrument.timebase import Clock
@@ -81,7 +81,7 @@ class OscQuery:
         self._server = serve(
             self._converse,
             sock=door,
-            create_connection=self._admit,
+            create_connection=cast(type[ServerConnection], self._admit),  # it may be a wrapper
             process_request=self._request,
             compression=None,
             open_timeout=_HANDSHAKE,
