@@ -127,6 +127,7 @@ def _node(
     inside: Sequence[str] = (),
 ) -> str:
     corners = "".join(f"<{k}>{v:g}</{k}>" for k, v in zip("xywh", frame, strict=True))
+    name = _printable(name)
     properties = _property("r", "frame", corners) + _text("name", name) + look
     # The same place and name give the same ID, so two layouts of one tree are the same bytes.
     identity = uuid.uuid5(uuid.NAMESPACE_URL, f"latent-instrument {kind} {name} {frame}")
@@ -194,6 +195,10 @@ def _unless_empty(tag: str, content: str) -> str:
 
 
 def _cdata(text: str) -> str:
-    """Any text: what XML cannot hold is left out, what would end the section is split over two."""
-    allowed = "".join(c for c in text if c.isprintable())
-    return f"<![CDATA[{allowed.replace(']]>', ']]]]><![CDATA[>')}]]>"
+    """Any text; what would end the section is split over two."""
+    return f"<![CDATA[{_printable(text).replace(']]>', ']]]]><![CDATA[>')}]]>"
+
+
+def _printable(text: str) -> str:
+    """Without what XML cannot hold."""
+    return "".join(character for character in text if character.isprintable())

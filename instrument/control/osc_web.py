@@ -65,6 +65,7 @@ class OscQuery:
         self._thread: threading.Thread | None = None
         self._live: WeakSet[socket.socket] = WeakSet()
         self._notices: list[str] = []
+        self._closing = False
         self.port: int | None = None
         self.turned_away = 0  # connections of hosts and pages that are not on the list
 
@@ -104,6 +105,7 @@ class OscQuery:
         """Close the port and every connection."""
         if self._server is None:
             return
+        self._closing = True
         for one in list(self._live):
             try:
                 one.shutdown(socket.SHUT_RDWR)  # also ends a write that nobody reads
@@ -135,7 +137,8 @@ class OscQuery:
         """What the server calls for every connection, in a thread of its own."""
         peer = connection.getpeername()[0]
         live = sum(1 for one in list(self._live) if one.fileno() >= 0)
-        if not self._osc.access.admits(peer) or live >= _MOST_CONNECTIONS:
+        welcome = self._osc.access.admits(peer) and live < _MOST_CONNECTIONS
+        if self._closing or not welcome:
             self.turned_away += 1
             raise ConnectionRefusedError(peer)  # the server closes it
         self._live.add(connection)
