@@ -27,7 +27,8 @@ class Access:
 
     def __init__(self, listen: str = LOCAL, allow: Iterable[str] = ()) -> None:
         address = _address(listen)
-        networks = [_network(text) for text in allow]
+        self.allow = tuple(allow)
+        networks = [_network(text) for text in self.allow]
         if not address.is_loopback and not networks:
             raise InstrumentError(
                 f"OSC on {listen}: say who may play, for instance --osc-allow 192.168.1.0/24"

@@ -1,46 +1,56 @@
-"""Open Sound Control: every parameter and trigger at its address, by UDP and by OSCQuery.
+"""The stage's side of OSC by UDP: events in, answers and feedback out, a process that may die.
 
-One thread owns the UDP socket. It shares the interpreter with the picture, so it works in slices:
-a quarter of a millisecond at most, then a pause in which the picture may go on. What a flood
-brings beyond that the kernel drops, and of what is read the last value of each address is played.
+`osc_child` hears and judges; what it lets through arrives here in batches. One thread reads them,
+another tells subscribers. Should the process end, a new one takes over within a second.
 """
 
 from __future__ import annotations
 
-import errno
-import selectors
-import socket
+import os
+import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, cast
 
+import msgspec
+
+import instrument
 from instrument import InstrumentError
 from instrument.control.device import Put
 from instrument.control.mirror import Mirror
 from instrument.control.osc_access import Access
+from instrument.control.osc_child import PORTS
+from instrument.control.osc_exchange import (
+    Begin,
+    FromChild,
+    Hand,
+    Send,
+    Status,
+    ToChild,
+    read_word,
+    to_bytes,
+)
 from instrument.control.osc_feedback import Subscribers, told_by_osc
 from instrument.control.osc_pending import Sender
-from instrument.control.osc_receiver import Question, Receiver, Row
+from instrument.control.osc_receiver import Row
 from instrument.control.osc_routes import Routes
-from instrument.control.osc_wire import LONGEST, Refused, message
+from instrument.control.osc_wire import message
 from instrument.control.tree import Tree
+from instrument.event import ControlEvent
 from instrument.timebase import Clock
 
 PORT = 7770
-_PORTS = 4  # this one, and the next three where it is taken
-_BUFFER = 4 << 20  # bytes for what arrives while the picture has the interpreter
-# Measured on two cores beside a loop of 60 ticks a second: without pauses a flood of 200,000
-# messages a second delayed a tick by the interpreter's 5 ms; with these it did by less than one.
-_SLICE = 64  # messages
-_BREATH = 0.0004  # s between two slices while more is waiting
-_ROUND = 0.001  # s between two looks into the socket while messages come
-_DELIVERY = 0.002  # s between two deliveries, at least
-_DELIVERY_EACH = 0.0005  # s of pause for each event delivered: what the performer may need for it
-_IDLE = 0.25  # s
-_RETRY = 2.0  # s until a port is tried again
-_QUEUE = 1024  # datagrams from elsewhere (a WebSocket) that may wait
+_FIRST_WORD = 5.0  # s the stage waits for the process when it starts
+_PATIENCE = 0.5  # s from the end of its input to the kill
+_PAUSES = (0.1, 0.5, 2.0)  # s before a new life, longer each time; from then on the last
+_HEALTHY = 10.0  # s of life after which earlier trouble is forgotten
+_MOST_HOSTS = 1024  # whose last word is remembered
+_EMPTY = Status(None, 0, {}, [], [])
 
 
 class OscServer:
@@ -59,43 +69,47 @@ class OscServer:
         port: int = PORT,
         access: Access | None = None,
     ) -> None:
-        if not 0 <= port <= 65535 - _PORTS:
-            raise InstrumentError(f"OSC port {port}: allowed are 1 to {65535 - _PORTS}, 0 for any")
+        if not 0 <= port <= 65535 - PORTS:
+            raise InstrumentError(f"OSC port {port}: allowed are 1 to {65535 - PORTS}, 0 for any")
         self.access = access or Access()
         self.routes = Routes(tree)
         self._mirror = mirror
         self._put = put
         self._clock = clock
-        self._wanted_port = port
-        self._receiver = Receiver(self.routes, self.access)
-        self._subscribers = Subscribers(tree, self._receiver.heard_since)
-        self._udp: socket.socket | None = None
-        self._wake: tuple[socket.socket, socket.socket] | None = None
-        self._selector: selectors.BaseSelector | None = None
-        self._inbound: deque[tuple[bytes, Sender]] = deque(maxlen=_QUEUE)
+        nodes = [(n.address, n.kind, n.low, n.high, n.told) for n in tree]
+        self._begin = Begin(self.access.listen, list(self.access.allow), port, nodes)
+        self._subscribers = Subscribers(tree, self._heard_since)
+        self._telling = threading.Condition()  # guards the subscribers
+        self._writing = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._status = _EMPTY
+        self._spoke: dict[str, float] = {}  # host → when it was heard last, on the Clock
+        self._first_word = threading.Event()
         self._notices: deque[str] = deque(maxlen=64)
-        self._thread: threading.Thread | None = None
-        self._closing = False
-        self._retry_at = 0.0
-        self._deliver_at = 0.0
+        self._threads: list[threading.Thread] = []
+        self._closing = threading.Event()
 
     # What the stage asks.
 
     @property
     def port(self) -> int | None:
         """The UDP port that is open, if one is."""
-        udp = self._udp
-        return None if udp is None else int(udp.getsockname()[1])
+        return self._status.port
+
+    @property
+    def pid(self) -> int | None:
+        """The process that hears, if one does."""
+        return None if self._process is None else self._process.pid
 
     @property
     def heard(self) -> int:
-        """How many messages came through the gate."""
-        return self._receiver.heard
+        """How many messages came through the gate of this process."""
+        return self._status.heard
 
     @property
-    def refused(self) -> Refused:
-        """How many were not, by reason."""
-        return self._receiver.refused.copy()
+    def refused(self) -> dict[str, int]:
+        """How many did not, by reason."""
+        return dict(self._status.refused)
 
     @property
     def subscribers(self) -> int:
@@ -104,32 +118,39 @@ class OscServer:
 
     def rows(self) -> list[Row]:
         """The last message of each sender, the newest first."""
-        return self._receiver.rows()
+        ahead = self._ahead()
+        return [
+            Row((host, port), address, value, at + ahead, messages)
+            for host, port, address, value, at, messages in self._status.rows
+        ]
 
     def notices(self) -> list[str]:
         """What the performer should know since the last asking."""
-        notices = [self._notices.popleft() for _ in range(len(self._notices))]
-        return notices + self._receiver.notices()
+        return [self._notices.popleft() for _ in range(len(self._notices))]
 
     def start(self) -> None:
-        """Open the port and listen. Once only. A port that cannot be had is tried again later."""
-        if self._thread is not None:
+        """Start hearing; returns when the port is open, or cannot be. Once only.
+
+        A port that cannot be had, and a process that ends, are tried again.
+        """
+        if self._threads:
             raise RuntimeError("an OscServer starts once")
-        self._wake = socket.socketpair()
-        for end in self._wake:
-            end.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._wake[0], selectors.EVENT_READ)
-        self._open()
-        self._thread = threading.Thread(target=self._serve, name="osc", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._live, name="osc", daemon=True),
+            threading.Thread(target=self._tell, name="osc-feedback", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._first_word.wait(_FIRST_WORD)
 
     def close(self) -> None:
-        """Close the port and end the thread."""
-        self._closing = True
-        self._rouse()
-        if self._thread is not None:
-            self._thread.join(1.0)
+        """Close the port, end process and threads."""
+        self._closing.set()
+        with self._telling:
+            self._telling.notify_all()
+        self._end(self._process)
+        for thread in self._threads:
+            thread.join(1.0)
 
     def __enter__(self) -> Self:
         self.start()
@@ -143,97 +164,112 @@ class OscServer:
     ) -> None:
         self.close()
 
-    def hand_over(self, datagram: bytes, sender: Sender) -> None:
-        """A datagram that came another way (by WebSocket). From any thread."""
-        self._inbound.append((datagram, sender))
-        self._rouse()
+    def hand_over(self, datagram: bytes, host: str) -> None:
+        """A datagram of `host` that came by another way (a WebSocket). From any thread."""
+        self._say(Hand(datagram, host))
 
-    def _rouse(self) -> None:
-        if self._wake is not None:
+    # The thread that keeps a process alive, and hears it.
+
+    def _live(self) -> None:
+        troubles = 0
+        while not self._closing.is_set():
+            begun = time.perf_counter()
             try:
-                self._wake[1].send(b"!")
-            except OSError:
-                return  # closed, or it is awake already
+                self._process = _started()
+            except OSError as error:
+                self._notices.append(f"OSC: cannot be started ({error.strerror or error})")
+            else:
+                if not self._closing.is_set():
+                    self._say(self._begin)
+                    self._hear(self._process)
+                self._end(self._process)
+                if self._process.stdout is not None:
+                    self._process.stdout.close()
+            if self._closing.is_set():
+                return
+            self._status = _EMPTY
+            troubles = 0 if time.perf_counter() - begun > _HEALTHY else troubles
+            if troubles == 0:
+                self._notices.append("OSC: stopped, is started again")
+            self._closing.wait(_PAUSES[min(troubles, len(_PAUSES) - 1)])
+            troubles += 1
 
-    # The thread.
+    def _hear(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        decode = msgspec.msgpack.Decoder(FromChild).decode
+        while (word := read_word(cast(BinaryIO, process.stdout))) is not None:
+            said = decode(word)
+            ahead = self._ahead()
+            if isinstance(said, Status):
+                self._status = said
+                self._notices.extend(said.notices)
+                if len(self._spoke) > _MOST_HOSTS:
+                    self._spoke.clear()
+                for host, _, _, _, at, _ in said.rows:
+                    self._spoke[host] = at + ahead
+                self._first_word.set()
+                continue
+            for address, value, at, host, port in said.events:
+                self._put(ControlEvent(address, value, at + ahead))
+                if len(self._subscribers):
+                    self._note(address, value, (host, port))
+            for address, host, port, asked in said.questions:
+                self._answer(address, (host, port), asked)
 
-    def _serve(self) -> None:
-        assert self._selector is not None and self._wake is not None
-        try:
-            while not self._closing:
-                for key, _ in self._selector.select(self._patience()):
-                    if key.fileobj is self._wake[0]:
-                        self._wake[0].recv(4096)
-                if self._udp is None and self._clock.now() >= self._retry_at:
-                    self._open()
-                taken, more = self._drain()
-                self._deliver()
-                self._tell()
-                if taken and not self._closing:
-                    time.sleep(_BREATH if more else _ROUND)
-        finally:
-            for one in (self._udp, *self._wake):
-                if one is not None:
-                    one.close()
-            self._udp = None
-            self._selector.close()
+    def _ahead(self) -> float:
+        """What the Clock shows beyond the machine's own; with a `WallClock` nothing."""
+        ahead = self._clock.now() - time.perf_counter()
+        return 0.0 if abs(ahead) < 1e-3 else ahead
 
-    def _patience(self) -> float:
-        now = self._clock.now()
-        patience = _IDLE
-        if len(self._receiver):
-            patience = min(patience, self._deliver_at - now)
-        told = self._subscribers.patience(now)
-        if told is not None:
-            patience = min(patience, told)
-        return max(patience, 0.0)
-
-    def _drain(self) -> tuple[bool, bool]:
-        """Take one slice of what has arrived: whether there was something, and whether is more."""
-        taken = 0
-        while taken < _SLICE:
-            try:
-                if self._inbound:
-                    datagram, sender = self._inbound.popleft()
-                elif self._udp is not None:
-                    # One byte more than allowed: a longer datagram is cut, and seen to be longer.
-                    datagram, sender = self._udp.recvfrom(LONGEST + 1)
-                else:
-                    return taken > 0, False
-            except BlockingIOError:
-                return taken > 0, False
-            except OSError:  # Windows says here that somebody we answered has gone
-                return taken > 0, False
-            taken += self._receiver.receive(datagram, sender, self._clock.now(), time.time())
-        return True, True
-
-    def _deliver(self) -> None:
-        now = self._clock.now()
-        if now < self._deliver_at or not len(self._receiver):
+    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
+        if process is None or process.stdin is None:
             return
-        events, questions = self._receiver.take()
-        self._deliver_at = now + max(_DELIVERY, _DELIVERY_EACH * len(events))
-        for event, sender in events:
-            self._put(event)
-            if len(self._subscribers):
-                self._note(event.address, event.value, sender, now)
-        for question in questions:
-            self._answer(question, now)
+        if self._writing.acquire(timeout=_PATIENCE):  # unless it reads no more
+            try:
+                process.stdin.close()
+            except OSError:
+                pass  # it was gone already, with words unread
+            finally:
+                self._writing.release()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_PATIENCE)
 
-    def _note(self, address: str, value: float, sender: Sender, now: float) -> None:
+    def _say(self, word: ToChild) -> None:
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        with self._writing:
+            try:
+                process.stdin.write(to_bytes(word))
+                process.stdin.flush()
+            except (OSError, ValueError):
+                return  # it has ended: whoever reads its words sees that in a moment
+
+    # Answers and feedback.
+
+    def _note(self, address: str, value: float, sender: Sender) -> None:
         route = self.routes.known(address)
         if route is not None and route.node is not None:
-            self._subscribers.heard(sender, route.node.address, route.native(value), now)
+            with self._telling:
+                self._subscribers.heard(
+                    sender, route.node.address, route.native(value), self._clock.now()
+                )
 
-    def _answer(self, question: Question, now: float) -> None:
-        route, sender, port = question
-        if not sender[1]:
-            return  # it came another way, and has other ways to ask
+    def _answer(self, address: str, sender: Sender, asked: int) -> None:
+        route = self.routes.known(address)
+        if route is None or not sender[1]:
+            return  # a WebSocket has other ways to ask
         if route.kind == "subscribe":
-            if not self._subscribers.add(sender, port, now):
-                self._notices.append(f"OSC: no room for one more subscriber ({sender[0]})")
+            with self._telling:
+                if not self._subscribers.add(sender, asked, self._clock.now()):
+                    self._notices.append(f"OSC: no room for one more subscriber ({sender[0]})")
+                self._telling.notify_all()
         elif route.kind == "unsubscribe":
-            self._subscribers.remove(sender, port)
+            with self._telling:
+                self._subscribers.remove(sender, asked)
         elif route.node is not None:
             reflection = self._mirror.read()
             if route.kind == "trigger":
@@ -243,52 +279,29 @@ class OscServer:
                 value = value if route.kind == "raw" else told_by_osc(route.node, value)
             else:
                 return  # nothing has been played yet
-            self._send(message(route.address, value), sender)
+            self._say(Send(message(route.address, value), *sender))
+
+    def _heard_since(self, host: str, time: float) -> bool:
+        return self._spoke.get(host, -1.0) > time
 
     def _tell(self) -> None:
-        for target, packet in self._subscribers.report(self._mirror, self._clock.now()):
-            self._send(packet, target)
-
-    def _send(self, packet: bytes, target: Sender) -> None:
-        if self._udp is not None:
-            try:
-                self._udp.sendto(packet, target)
-            except (OSError, OverflowError):
-                return  # nobody is there, or the network is full: what is told is told anew
-
-    # The port.
-
-    def _open(self) -> None:
-        last: OSError | None = None
-        for port in range(self._wanted_port, self._wanted_port + _PORTS):
-            try:
-                self._udp = _bound(self.access.listen, port)
-            except OSError as error:
-                last = error
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    break
-                continue
-            assert self._selector is not None
-            self._selector.register(self._udp, selectors.EVENT_READ)
-            if port != self._wanted_port or self._retry_at:
-                self._notices.append(f"OSC: listening on port {self.port}")
-            return
-        if not self._retry_at and last is not None:
-            self._notices.append(
-                f"OSC: {self.access.listen} port {self._wanted_port} to"
-                f" {self._wanted_port + _PORTS - 1}: {last.strerror or last}; tried again"
-            )
-        self._retry_at = self._clock.now() + _RETRY
+        while not self._closing.is_set():
+            with self._telling:
+                self._telling.wait(self._subscribers.patience(self._clock.now()))
+                packets = self._subscribers.report(self._mirror, self._clock.now())
+            for target, packet in packets:
+                self._say(Send(packet, *target))
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    udp = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        udp.setblocking(False)
-        udp.bind((host, port))
-    except OSError:
-        udp.close()
-        raise
-    return udp
+def _started() -> subprocess.Popen[bytes]:
+    """A process that waits for its first word; this very package is what it imports."""
+    variables = dict(os.environ)
+    home = str(Path(instrument.__file__).resolve().parent.parent)
+    if home not in sysconfig.get_paths().values():  # a clone that is not installed
+        paths = [home, variables.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    # -P: a file named like a library in the performer's folder must not be imported.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "instrument.control.osc_child"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables,
+    )  # fmt: skip

@@ -182,7 +182,7 @@ class OscQuery:
     def _converse(self, connection: ServerConnection) -> None:
         """Read what one client sends, tell it what it listens to. In a thread of its own."""
         client = _Client(self._namespace, Listener(self._tree))
-        sender = (connection.remote_address[0], 0)  # port 0: not to be answered by UDP
+        peer = str(connection.remote_address[0])
         due = 0.0
         try:
             while True:
@@ -191,7 +191,7 @@ class OscQuery:
                 except TimeoutError:
                     frame = ""
                 if isinstance(frame, bytes):
-                    self._osc.hand_over(frame, sender)
+                    self._osc.hand_over(frame, peer)
                     self._note(client.listener, frame)
                 elif frame:
                     client.obey(frame)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from osc_stage import KILLERS, PAD, TREE, VALUES, mirror, number, udp, until
@@ -76,6 +80,7 @@ def test_another_program_plays(stage: Stage) -> None:
     ]  # fmt: skip
     times = [event.time for event in stage.events]
     assert begun <= times[0] and times == sorted(times) and times[-1] <= time.perf_counter()
+    assert until(lambda: len(stage.server.rows()) == 1 and stage.server.heard == 3)
     [row] = stage.server.rows()
     assert (row.sender[0], row.address, row.messages) == ("127.0.0.1", "/osc/slider", 3)
 
@@ -87,7 +92,9 @@ def test_after_every_killer_it_still_plays(stage: Stage) -> None:
         one.sendto(PAD, stage.to)
         assert until(lambda: stage.last("/pad/x") == 0.25)
     assert len(stage.events) == 1
-    assert until(lambda: stage.server.refused.total() == len(KILLERS))
+    assert until(
+        lambda: stage.server.refused and sum(stage.server.refused.values()) == len(KILLERS)
+    )
 
 
 def test_a_time_tag_in_the_future_holds_nothing_up(stage: Stage) -> None:
@@ -107,7 +114,7 @@ def test_a_host_off_the_list_plays_nothing(stage: Stage) -> None:
             stranger.sendto(PAD, stage.to)
             stranger.sendto(message("/subscribe"), stage.to)
             stranger.sendto(message("/pad/x", "?"), stage.to)
-        assert until(lambda: stage.server.refused["host not on the list"] == 150)
+        assert until(lambda: stage.server.refused.get("host not on the list") == 150)
         assert stage.server.heard == 0 and stage.events == [] and is_silent(stranger)
         friend.sendto(PAD, stage.to)
         assert until(lambda: stage.last("/pad/x") == 0.25)
@@ -126,12 +133,12 @@ def test_a_flood_leaves_the_last_values_and_every_press() -> None:
     put = []
     with Stage(put=put.append) as stage, udp() as one:
         sent = 0
-        for n in range(60):  # 60 bursts of 200: bigger than a slice, smaller than the buffer
-            for k in range(198):
+        for n in range(20):  # 20 bursts of 800: bigger than a slice, smaller than the buffer
+            for k in range(798):
                 one.sendto(number(b"/pad/x" if k % 2 else b"/pad/y", n / 64), stage.to)
             one.sendto(message("/take/record", 1.0), stage.to)
             one.sendto(message("/take/record", 0.0), stage.to)
-            sent += 200
+            sent += 800
             assert until(lambda sent=sent: stage.server.heard == sent)
         one.sendto(number(b"/pad/x", 0.5), stage.to)
         one.sendto(number(b"/pad/y", 0.125), stage.to)
@@ -141,7 +148,7 @@ def test_a_flood_leaves_the_last_values_and_every_press() -> None:
 
         assert until(lambda: (last("/pad/x"), last("/pad/y")) == (0.5, 0.125))
     presses = [e.value for e in put if e.address == "/take/record"]
-    assert presses.count(1.0) == 60 and presses == [1.0, 0.0] * 60
+    assert presses == [1.0, 0.0] * 20
     assert len(put) < sent / 3
 
 
@@ -258,8 +265,7 @@ def four_in_a_row() -> list[socket.socket]:
     raise AssertionError("no four free ports in a row")
 
 
-def test_without_any_port_it_goes_on_and_comes_back(monkeypatch) -> None:
-    monkeypatch.setattr("instrument.control.osc_server._RETRY", 0.1)
+def test_without_any_port_it_goes_on_and_comes_back() -> None:
     taken = four_in_a_row()
     first = taken[0].getsockname()[1]
     stage = Stage(port=first)
@@ -289,6 +295,77 @@ def test_a_port_that_cannot_be_is_said_at_once(port: int) -> None:
         Stage(port=port)
 
 
+def test_a_process_that_is_killed_is_followed_by_another(stage: Stage) -> None:
+    first, port = stage.server.pid, stage.server.port
+    with udp() as one:
+        one.sendto(PAD, stage.to)
+        assert until(lambda: stage.last("/pad/x") == 0.25)
+        os.kill(first, signal.SIGKILL)
+        assert until(lambda: stage.server.port is None or stage.server.pid != first)
+        assert until(lambda: stage.server.port is not None and stage.server.pid != first)
+        one.sendto(number(b"/pad/x", 0.5), ("127.0.0.1", stage.server.port))
+        assert until(lambda: stage.last("/pad/x") == 0.5)
+        one.sendto(message("/pad/x", "?"), ("127.0.0.1", stage.server.port))
+        assert answers(one) == {"/pad/x": (0.5,)}
+    assert port  # any free one was asked for, so the new process may have another
+    assert stage.server.notices()[0] == "OSC: stopped, is started again"
+
+
+def test_a_process_that_hangs_does_not_hold_up_the_end() -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows cannot stop a process for a while")
+    with Stage() as stage:
+        os.kill(stage.server.pid, signal.SIGSTOP)
+        pid = stage.server.pid
+    assert not is_alive(pid)
+
+
+def test_without_the_stage_the_process_ends() -> None:
+    program = textwrap.dedent(
+        f"""
+        import sys, time
+        sys.path[:0] = {sys.path!r}
+        from osc_stage import TREE, mirror
+        from instrument.control.osc_server import OscServer
+        from instrument.timebase import WallClock
+        server = OscServer(TREE, mirror(), print, WallClock(), 0)
+        server.start()
+        print(server.pid, flush=True)
+        time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as stage:
+        assert stage.stdout is not None
+        pid = int(stage.stdout.readline())
+        assert is_alive(pid)
+        stage.kill()
+    assert until(lambda: not is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be buried by its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_its_times_are_those_of_the_clock_it_is_given() -> None:
+    class Ahead(WallClock):
+        def now(self) -> float:
+            return super().now() + 1000.0
+
+    events: list[ControlEvent] = []
+    server = OscServer(TREE, mirror(), events.append, Ahead(), 0)
+    with server, udp() as one:
+        begun = time.perf_counter()
+        one.sendto(PAD, ("127.0.0.1", server.port))
+        assert until(lambda: len(events) == 1)
+        assert begun + 999.9 < events[0].time < time.perf_counter() + 1000.1
+
+
 def test_it_ends_at_once_and_gives_the_port_back() -> None:
     with Stage() as stage:
         port = stage.server.port
@@ -296,16 +373,16 @@ def test_it_ends_at_once_and_gives_the_port_back() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.bind(("127.0.0.1", port))
     stage.server.close()
-    stage.server.hand_over(PAD, ("127.0.0.1", 0))
+    stage.server.hand_over(PAD, "127.0.0.1")
     with pytest.raises(RuntimeError):
         stage.server.start()
 
 
 def test_what_comes_another_way_is_played_too(stage: Stage) -> None:
-    stage.server.hand_over(PAD, ("127.0.0.1", 0))
+    stage.server.hand_over(PAD, "127.0.0.1")
     assert until(lambda: stage.last("/pad/x") == 0.25)
-    stage.server.hand_over(message("/pad/x", "?"), ("127.0.0.1", 0))
-    stage.server.hand_over(number(b"/pad/x", 0.5), ("127.0.0.1", 0))
+    stage.server.hand_over(message("/pad/x", "?"), "127.0.0.1")
+    stage.server.hand_over(number(b"/pad/x", 0.5), "127.0.0.1")
     assert until(lambda: stage.last("/pad/x") == 0.5)
 
 
@@ -319,7 +396,7 @@ def test_the_device_has_both_servers_and_closes_them() -> None:
         with udp() as one:
             one.sendto(PAD, ("127.0.0.1", osc.server.port))
             assert until(lambda: len(events) == 1)
-        assert osc.rows()[0].address == "/pad/x"
+        assert until(lambda: [row.address for row in osc.rows()] == ["/pad/x"])
         assert osc.notices() == []
     assert not [t for t in threading.enumerate() if t.name.startswith("osc")]
 

@@ -342,7 +342,7 @@ def test_it_ends_at_once_with_clients_connected_and_asleep() -> None:
             while True:
                 awake.recv(timeout=10)
     asleep.close()
-    for thread in (house.osc.server._thread, house.osc.query._thread):
+    for thread in (*house.osc.server._threads, house.osc.query._thread):
         assert thread is not None and until(lambda thread=thread: not thread.is_alive())
 
 
