@@ -52,8 +52,7 @@ class Receiver:
         self._access = access
         self._pending = Pending()
         self._questions: list[Question] = []
-        self._heard: dict[Sender, tuple[str, float, float]] = {}
-        self._counts: Counter[Sender] = Counter()
+        self._heard: dict[Sender, _Last] = {}
         self._said: set[str] = set()
         self._notices: list[str] = []
 
@@ -82,12 +81,11 @@ class Receiver:
 
     def rows(self) -> list[Row]:
         """The last message of each sender, the newest first."""
-        heard = sorted(self._heard.copy().items(), key=lambda one: -one[1][2])
-        return [Row(sender, *last, self._counts[sender]) for sender, last in heard]
-
-    def heard_since(self, host: str, time: float) -> bool:
-        """Whether a message of `host` was taken after `time`."""
-        return any(s[0] == host and last[2] > time for s, last in self._heard.copy().items())
+        rows = [
+            Row(sender, last.address, last.value, last.time, last.messages)
+            for sender, last in self._heard.copy().items()
+        ]
+        return sorted(rows, key=lambda row: -row.time)
 
     def notices(self) -> list[str]:
         """What the performer should know; each thing once."""
@@ -110,7 +108,19 @@ class Receiver:
             return
         arguments = message.arguments
         self.heard += 1
-        self._remember(sender, route, arguments, now)
+        value = arguments[0] if arguments and isinstance(arguments[0], float) else None
+        self._remember(sender, route.address, 0.0 if value is None else value, now)
+        if (
+            value is not None
+            and message.due is None
+            and len(arguments) == 1
+            and route.settable
+            and route.low <= value <= route.high
+        ):
+            # Nearly every message is this one, and in a flood all of them.
+            if not self._pending.add(route.address, Value(value, now, sender)):
+                self.refused["too many addresses at once"] += 1
+            return
         ahead = 0.0 if message.due is None else message.due - _UNIX_EPOCH - utc
         time = now + ahead if 0.0 < ahead <= _SOONEST else now
         if route.kind == "foreign":
@@ -124,8 +134,7 @@ class Receiver:
         elif len(arguments) > 1 or (arguments and isinstance(arguments[0], str)):
             self.refused["not one number"] += 1
         else:
-            value = arguments[0] if arguments else None
-            value = 1.0 if not isinstance(value, float) else value  # a bang
+            value = 1.0 if value is None else value  # a bang
             if not route.low <= value <= route.high:
                 self._say(f"OSC: {route.address} takes {route.low:g} to {route.high:g},"
                           f" {value:g} was clamped")  # fmt: skip
@@ -164,15 +173,24 @@ class Receiver:
         else:
             self.refused["too many questions at once"] += 1
 
-    def _remember(
-        self, sender: Sender, route: Route, arguments: tuple[Argument, ...], now: float
-    ) -> None:
-        if sender not in self._heard and len(self._heard) >= _SENDERS:
-            oldest = min(self._heard, key=lambda one: self._heard[one][2])
-            del self._heard[oldest], self._counts[oldest]
-        value = arguments[0] if arguments and isinstance(arguments[0], float) else 0.0
-        self._heard[sender] = (route.address, value, now)
-        self._counts[sender] += 1
+    def _remember(self, sender: Sender, address: str, value: float, now: float) -> None:
+        last = self._heard.get(sender)
+        if last is None:
+            if len(self._heard) >= _SENDERS:
+                del self._heard[min(self._heard, key=lambda one: self._heard[one].time)]
+            last = self._heard[sender] = _Last()
+        last.address, last.value, last.time = address, value, now
+        last.messages += 1
+
+
+@dataclass(slots=True)
+class _Last:
+    """What a sender said last."""
+
+    address: str = ""
+    value: float = 0.0
+    time: float = 0.0
+    messages: int = 0
 
 
 def _port(arguments: tuple[Argument, ...]) -> int:

@@ -23,7 +23,8 @@ _ROOM = 3  # for the number of an argument
 class Route:
     """Where a message goes: events at `address`, of values `low` to `high`.
 
-    `node` is the parameter or trigger; foreign addresses and verbs have none.
+    `node` is the parameter or trigger, which may be `settable`; foreign addresses and verbs have
+    none.
     """
 
     kind: Kind
@@ -31,6 +32,7 @@ class Route:
     node: Node | None = None
     low: float = 0.0
     high: float = 1.0
+    settable: bool = False
 
     def native(self, value: float) -> float:
         """A value for this address of a parameter, in the parameter's unit."""
@@ -49,10 +51,14 @@ class Routes:
         }
         for node in tree:
             kind: Kind = "trigger" if node.kind == "trigger" else "value"
-            self._known[node.address.encode()] = Route(kind, node.address, node)
+            self._known[node.address.encode()] = Route(
+                kind, node.address, node, settable=not node.told
+            )
             if node.kind == "parameter":
                 raw = RAW + node.address
-                self._known[raw.encode()] = Route("raw", raw, node, node.low, node.high)
+                self._known[raw.encode()] = Route(
+                    "raw", raw, node, node.low, node.high, not node.told
+                )
         self._foreign: dict[bytes, Route | None] = {}
 
     def known(self, address: str) -> Route | None:

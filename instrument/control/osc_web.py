@@ -146,6 +146,8 @@ class OscQuery:
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request; None opens the WebSocket it asks for."""
+        if request.method != "GET":
+            return _response(http.HTTPStatus.METHOD_NOT_ALLOWED)
         upgrade = ",".join(request.headers.get_all("Upgrade")).lower()
         if "websocket" in upgrade:
             if all(self._is_welcome(origin) for origin in request.headers.get_all("Origin")):

@@ -274,9 +274,6 @@ def test_senders_are_remembered_and_bounded(receiver: Receiver) -> None:
     assert [row.time for row in rows] == sorted((row.time for row in rows), reverse=True)
     receiver.receive(PAD, ("127.0.0.1", 199), NOW + 500, UTC)
     assert receiver.rows()[0].messages == 2
-    assert receiver.heard_since("127.0.0.1", NOW + 400)
-    assert not receiver.heard_since("127.0.0.1", NOW + 600)
-    assert not receiver.heard_since("10.0.0.1", NOW)
 
 
 def test_whatever_comes_out_a_take_can_hold(receiver: Receiver) -> None:
