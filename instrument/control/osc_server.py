@@ -6,20 +6,12 @@ another tells subscribers. Should the process end, a new one takes over within a
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import sysconfig
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Self
 
-import msgspec
-
-import instrument
 from instrument import InstrumentError
 from instrument.control.device import Put
 from instrument.control.mirror import Mirror
@@ -32,11 +24,10 @@ from instrument.control.osc_exchange import (
     Send,
     Status,
     ToChild,
-    read_word,
-    to_bytes,
 )
 from instrument.control.osc_feedback import Subscribers, told_by_osc
 from instrument.control.osc_pending import Sender
+from instrument.control.osc_process import HearingProcess
 from instrument.control.osc_receiver import Row
 from instrument.control.osc_routes import Routes
 from instrument.control.osc_wire import message
@@ -46,7 +37,6 @@ from instrument.timebase import Clock
 
 PORT = 7770
 _FIRST_WORD = 5.0  # s the stage waits for the process when it starts
-_PATIENCE = 0.5  # s from the end of its input to the kill
 _PAUSES = (0.1, 0.5, 2.0)  # s before a new life, longer each time; from then on the last
 _HEALTHY = 10.0  # s of life after which earlier trouble is forgotten
 _MOST_HOSTS = 1024  # whose last word is remembered
@@ -80,8 +70,7 @@ class OscServer:
         self._begin = Begin(self.access.listen, list(self.access.allow), port, nodes)
         self._subscribers = Subscribers(tree, self._heard_since)
         self._telling = threading.Condition()  # guards the subscribers
-        self._writing = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: HearingProcess | None = None
         self._status = _EMPTY
         self._spoke: dict[str, float] = {}  # host → when it was heard last, on the Clock
         self._first_word = threading.Event()
@@ -148,7 +137,8 @@ class OscServer:
         self._closing.set()
         with self._telling:
             self._telling.notify_all()
-        self._end(self._process)
+        if self._process is not None:
+            self._process.end()
         for thread in self._threads:
             thread.join(1.0)
 
@@ -175,16 +165,15 @@ class OscServer:
         while not self._closing.is_set():
             begun = time.perf_counter()
             try:
-                self._process = _started()
+                self._process = HearingProcess()
             except OSError as error:
                 self._notices.append(f"OSC: cannot be started ({error.strerror or error})")
             else:
                 if not self._closing.is_set():
-                    self._say(self._begin)
-                    self._hear(self._process)
-                self._end(self._process)
-                if self._process.stdout is not None:
-                    self._process.stdout.close()
+                    self._process.say(self._begin)
+                    for word in self._process.words():
+                        self._take(word)
+                self._process.end()
             if self._closing.is_set():
                 return
             self._status = _EMPTY
@@ -194,59 +183,32 @@ class OscServer:
             self._closing.wait(_PAUSES[min(troubles, len(_PAUSES) - 1)])
             troubles += 1
 
-    def _hear(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        decode = msgspec.msgpack.Decoder(FromChild).decode
-        while (word := read_word(cast(BinaryIO, process.stdout))) is not None:
-            said = decode(word)
-            ahead = self._ahead()
-            if isinstance(said, Status):
-                self._status = said
-                self._notices.extend(said.notices)
-                if len(self._spoke) > _MOST_HOSTS:
-                    self._spoke.clear()
-                for host, _, _, _, at, _ in said.rows:
-                    self._spoke[host] = at + ahead
-                self._first_word.set()
-                continue
-            for address, value, at, host, port in said.events:
-                self._put(ControlEvent(address, value, at + ahead))
-                if len(self._subscribers):
-                    self._note(address, value, (host, port))
-            for address, host, port, asked in said.questions:
-                self._answer(address, (host, port), asked)
+    def _take(self, said: FromChild) -> None:
+        ahead = self._ahead()
+        if isinstance(said, Status):
+            self._status = said
+            self._notices.extend(said.notices)
+            if len(self._spoke) > _MOST_HOSTS:
+                self._spoke.clear()
+            for host, _, _, _, at, _ in said.rows:
+                self._spoke[host] = at + ahead
+            self._first_word.set()
+            return
+        for address, value, at, host, port in said.events:
+            self._put(ControlEvent(address, value, at + ahead))
+            if len(self._subscribers):
+                self._note(address, value, (host, port))
+        for address, host, port, asked in said.questions:
+            self._answer(address, (host, port), asked)
 
     def _ahead(self) -> float:
         """What the Clock shows beyond the machine's own; with a `WallClock` nothing."""
         ahead = self._clock.now() - time.perf_counter()
         return 0.0 if abs(ahead) < 1e-3 else ahead
 
-    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
-        if process is None or process.stdin is None:
-            return
-        if self._writing.acquire(timeout=_PATIENCE):  # unless it reads no more
-            try:
-                process.stdin.close()
-            except OSError:
-                pass  # it was gone already, with words unread
-            finally:
-                self._writing.release()
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(_PATIENCE)
-
     def _say(self, word: ToChild) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        with self._writing:
-            try:
-                process.stdin.write(to_bytes(word))
-                process.stdin.flush()
-            except (OSError, ValueError):
-                return  # it has ended: whoever reads its words sees that in a moment
+        if self._process is not None:
+            self._process.say(word)
 
     # Answers and feedback.
 
@@ -291,17 +253,3 @@ class OscServer:
                 packets = self._subscribers.report(self._mirror, self._clock.now())
             for target, packet in packets:
                 self._say(Send(packet, *target))
-
-
-def _started() -> subprocess.Popen[bytes]:
-    """A process that waits for its first word; this very package is what it imports."""
-    variables = dict(os.environ)
-    home = str(Path(instrument.__file__).resolve().parent.parent)
-    if home not in sysconfig.get_paths().values():  # a clone that is not installed
-        paths = [home, variables.get("PYTHONPATH", "")]
-        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    # -P: a file named like a library in the performer's folder must not be imported.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "instrument.control.osc_child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables,
-    )  # fmt: skip
