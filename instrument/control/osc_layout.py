@@ -40,7 +40,7 @@ def layout(tree: Tree, feedback_port: int = 9000) -> bytes:
         *_pages("more", others, _BUTTONS, _trigger),
     ]
     frame = (0.0, _TABS, _WIDTH, _HEIGHT - _TABS)
-    pager = _node("PAGER", "pages", frame, _integer("tabbarSize", int(_TABS)), inside=pages)
+    pager = _node("PAGER", "pages", frame, [_integer("tabbarSize", int(_TABS))], inside=pages)
     top = (0.0, 0.0, 160.0, _TABS - _GAP)
     port = _partial("CONSTANT", "INTEGER", str(feedback_port))
     subscribe = _button("/subscribe", top, _MOMENTARY, _AMBER, _message("/subscribe", port, "RISE"))
@@ -76,7 +76,7 @@ def _pages(
             controls += control(node, (x, y, cell[0] - _GAP, cell[1] - _GAP))
         name = f"{title} {first // (columns * rows) + 1}"
         frame = (0.0, _TABS, _WIDTH, height)
-        pages.append(_node("GROUP", name, frame, _text("tabLabel", name), inside=controls))
+        pages.append(_node("GROUP", name, frame, [_text("tabLabel", name)], inside=controls))
     return pages
 
 
@@ -87,7 +87,7 @@ def _parameter(node: Node, frame: Frame) -> list[str]:
     sent = _message(node.address, _partial("VALUE", "FLOAT", "x"))
     if node.curve == "switch":
         return [caption, _button(node.address, below, _TOGGLE, _AMBER, sent)]
-    look = _colour("color", _BLUE)
+    look = [_colour("color", _BLUE)]
     return [caption, _node("FADER", node.address, below, look, values=_value("x", "0"), sent=sent)]
 
 
@@ -105,14 +105,14 @@ def _trigger(node: Node, frame: Frame) -> list[str]:
 def _button(
     name: str, frame: Frame, kind: int, colour: tuple[float, float, float], sent: str
 ) -> str:
-    look = _integer("buttonType", kind) + _colour("color", colour)
+    look = [_integer("buttonType", kind), _colour("color", colour)]
     return _node("BUTTON", name, frame, look, values=_value("x", "0"), sent=sent)
 
 
 def _label(text: str, frame: Frame) -> str:
     """Words that let the finger through to what lies below."""
-    look = _flag("background", False) + _flag("interactive", False) + _flag("outline", False)
-    look += _integer("textSize", 14) + _colour("textColor", (1.0, 1.0, 1.0))
+    look = [_flag(key, False) for key in ("background", "interactive", "outline")]
+    look += [_integer("textSize", 14), _colour("textColor", (1.0, 1.0, 1.0))]
     return _node("LABEL", text, frame, look, values=_value("text", text))
 
 
@@ -120,7 +120,7 @@ def _node(
     kind: str,
     name: str,
     frame: Frame,
-    look: str = "",
+    look: Sequence[str] = (),
     *,
     values: str = "",
     sent: str = "",
@@ -128,7 +128,13 @@ def _node(
 ) -> str:
     corners = "".join(f"<{k}>{v:g}</{k}>" for k, v in zip("xywh", frame, strict=True))
     name = _printable(name)
-    properties = _property("r", "frame", corners) + _text("name", name) + look
+    # In order of their keys, as the editor writes them.
+    properties = "".join(
+        sorted(
+            (_property("r", "frame", corners), _text("name", name), *look),
+            key=lambda one: one.partition("<key>")[2],
+        )
+    )
     # The same place and name give the same ID, so two layouts of one tree are the same bytes.
     identity = uuid.uuid5(uuid.NAMESPACE_URL, f"latent-instrument {kind} {name} {frame}")
     return (
