@@ -129,6 +129,23 @@ def test_a_host_that_is_named_plays() -> None:
         assert until(lambda: stage.last("/pad/x") == 0.25)
 
 
+def test_both_versions_of_ip_are_heard() -> None:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one:
+            one.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with Stage(access=Access("::", ["127.0.0.0/8"])) as stage, udp() as four:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six:
+            six.settimeout(10.0)
+            six.sendto(number(b"/pad/y", 0.5), ("::1", stage.server.port))
+            assert until(lambda: stage.last("/pad/y") == 0.5)
+            six.sendto(message("/pad/y", "?"), ("::1", stage.server.port))
+            assert answers(six) == {"/pad/y": (0.25,)}
+        four.sendto(message("/pad/y", "?"), ("127.0.0.1", stage.server.port))
+        assert answers(four) == {"/pad/y": (0.25,)}
+
+
 def test_a_flood_leaves_the_last_values_and_every_press() -> None:
     put = []
     with Stage(put=put.append) as stage, udp() as one:
