@@ -17,7 +17,8 @@ class Port:
 
     `name` is the part of its name that stays the same when it is plugged in again. `key` tells
     it from others of that name, and if it can, stays the same too. `life` is another one every
-    time it is plugged in, where the system tells. `spelling` is the name the backend opens it by.
+    time it is plugged in, where the system tells. The backend opens it by its `spelling`, the
+    `nth` of that spelling, from 0.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Port:
     backend: str = ""
     life: str = ""
     spelling: str = ""
+    nth: int = 0
 
 
 @dataclass(slots=True)
