@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from instrument import InstrumentError
 
 Encoding = Literal["twos-complement", "binary-offset", "sign-magnitude"]
-ENCODINGS: tuple[str, ...] = get_args(Encoding)
+ENCODINGS: tuple[Encoding, ...] = ("twos-complement", "binary-offset", "sign-magnitude")
 
 # The largest number of each kind of control; None: the kind has no number.
 LARGEST: dict[str, int | None] = {
@@ -78,7 +78,7 @@ def _built(match: re.Match[str]) -> Control | None:
     number = int(match["number"] or 0)
     if largest is not None and number > largest:
         return None
-    tails = {"note": ("pressure",), "cc": ENCODINGS}.get(kind, ())
+    tails: tuple[str, ...] = {"note": ("pressure",), "cc": ENCODINGS}.get(kind, ())
     return Control(kind, number, channel, tail) if not tail or tail in tails else None
 
 

@@ -126,6 +126,8 @@ class Decoder:
         kind, selection = _SELECTS[number], self._selections.get(channel)
         if selection is None or selection.kind != kind or selection.used or _old(selection, time):
             selection = self._selections[channel] = _Selection(kind, time)
+        elif selection.halves[number & 1] not in (None, value):
+            selection.halves = [None, None]  # a new parameter, though the old one got no data
         selection.at = time
         selection.halves[number & 1] = value
         if kind == "rpn" and selection.halves == [127, 127]:
@@ -140,10 +142,10 @@ class Decoder:
             del self._selections[channel]
             return None
         selection.at = time
+        selection.used = True
         lower, upper = selection.halves
         if lower is None or upper is None:
             return []  # whose data this is was lost
-        selection.used = True
         if selection.kind == "rpn":
             return []  # how far a synthesizer bends and how it is tuned: nothing to steer here
         parameter = upper << 7 | lower
