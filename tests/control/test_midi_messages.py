@@ -24,7 +24,9 @@ LAW = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 def said(hexes: str, decoder: Decoder | None = None, time: float = 0.0) -> list[tuple]:
-    return [tuple(one) for one in (decoder or Decoder(Reading())).decode(bytes.fromhex(hexes), time)]
+    return [
+        tuple(one) for one in (decoder or Decoder(Reading())).decode(bytes.fromhex(hexes), time)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,10 @@ def test_a_flood_of_programs_ends_with_the_last_of_each_channel() -> None:
     told = emptied(pending)
     assert len(told) <= MOST + 8
     pressed = [address for address, value in told if value]
-    assert pressed[-2:] == [f"/midi/a/program/{19_999 % 128}", f"/midi/a/ch/2/program/{19_999 % 100}"]
+    assert pressed[-2:] == [
+        f"/midi/a/program/{19_999 % 128}",
+        f"/midi/a/ch/2/program/{19_999 % 100}",
+    ]
 
 
 def test_a_flood_of_controls_is_bounded() -> None:

@@ -26,7 +26,12 @@ def test_a_device_is_called_after_itself_and_the_second_one_too() -> None:
 
 def test_two_alike_keep_their_names_through_fifty_shuffles() -> None:
     known, rng = roster(), random.Random(5)
-    ports = [port("Nano", "usb 1"), port("Nano", "usb 2"), port("Keys", "usb 3"), port("X", "usb 4")]
+    ports = [
+        port("Nano", "usb 1"),
+        port("Nano", "usb 2"),
+        port("Keys", "usb 3"),
+        port("X", "usb 4"),
+    ]
     known.update(ports)
     first = slugs(known)
     for _ in range(50):

@@ -10,7 +10,11 @@ HEAD = "Num       RefCount Protocol Flags    Type St Inode Path\n"
 def test_where_a_device_is_plugged_in(tmp_path) -> None:
     cards = tmp_path / "class"
     cards.mkdir()
-    for card, place in ((1, "usb1/1-2/1-2.4/1-2.4:1.0"), (2, "usb1/1-3/1-3:1.0"), (3, "0000:00:1b")):
+    for card, place in (
+        (1, "usb1/1-2/1-2.4/1-2.4:1.0"),
+        (2, "usb1/1-3/1-3:1.0"),
+        (3, "0000:00:1b"),
+    ):
         real = tmp_path / "devices" / place / "sound" / f"card{card}"
         real.mkdir(parents=True)
         (cards / f"card{card}").symlink_to(real)
