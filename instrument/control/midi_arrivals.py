@@ -57,6 +57,10 @@ class Arrivals:
         """How many messages of a flood were not worth keeping."""
         return self._pending.dropped
 
+    def now(self) -> float:
+        """Seconds on the clock that arrivals are stamped with."""
+        return self._clock.now()
+
     def receive(self, line: Line, message: Sequence[int]) -> None:
         """A whole message came in on `line`: from any thread, at this very moment."""
         if len(message) > 3:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
 
 from instrument import InstrumentError
 from instrument.control.midi_address import ENCODINGS, Control, Encoding, split_source
@@ -47,7 +46,7 @@ class Listening:
         declared = frozenset(relative)
         for control in sorted(heard, key=str):
             if control.tail in ENCODINGS:
-                said = (str(control), cast(Encoding, control.tail))
+                said = (str(control), control.tail)
                 relative[_key(control)] = (*relative.get(_key(control), ()), said)
         return Reading(
             fine=frozenset(_key(c) for c in (*heard, *known) if c.kind == "cc14"),

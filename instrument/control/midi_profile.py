@@ -70,7 +70,7 @@ class Lamp:
 
     def message_at(self, position: float) -> bytes:
         """The message that shows `position`, 0..1."""
-        position = min(max(position, 0.0), 1.0)
+        position = min(max(position, 0.0), 1.0) if position == position else 0.0  # NaN: dark
         if self.follows:
             return encoded(self.control, round(position * self._largest))
         return encoded(self.control, self.values[round(position * (len(self.values) - 1))])

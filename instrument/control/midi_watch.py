@@ -22,6 +22,7 @@ from instrument.control.midi_roster import Port, Roster, Seat
 from instrument.control.midi_system import spoken_name
 
 _MOST_NOTICES = 50
+_WAKES = 0.25  # s before a device that was just opened is sent anything: JACK drops it, some boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class _Opened:
     close_input: Callable[[], None]
     output: Output | None = None
     sending: bool = False
+    awake: float = 0.0  # the clock second from which it is sent anything
 
 
 class Watch:
@@ -99,11 +101,12 @@ class Watch:
         A device's own address counts before the generic one.
         """
         with self._lock:
-            shining = [o for o in self._opened.values() if o.sending and o.line.lamps]
+            awake = [o for o in self._opened.values() if o.sending and time >= o.awake]
         sent = 0
-        for opened in shining:
+        for opened in awake:
             lamps, output = opened.line.lamps, opened.output
-            assert lamps is not None and output is not None
+            if lamps is None or output is None:
+                continue
             here = _wanted_of(wanted, GENERIC) | _wanted_of(wanted, opened.line.slug)
             sent += self._send(opened, output, lamps.due(here, time))
         return sent
@@ -195,6 +198,7 @@ class Watch:
         except OSError:
             return  # played all the same; tried again at the next look
         opened.line.lamps = Lamps(self._lit(opened.seat))
+        opened.awake = self._arrivals.now() + _WAKES
         opened.sending = True
 
     def _output_of(self, opened: _Opened, outputs: list[Port]) -> Port | None:

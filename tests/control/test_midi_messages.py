@@ -56,8 +56,8 @@ def test_every_kind_of_message(hexes, expected) -> None:
 
 @pytest.mark.parametrize(
     "hexes",
-    ["", "b0", "b0 10", "b0 10 7f 00", "c0", "c0 05 00", "10 20", "b0 90 10", "b0 10 ff", "f0 00 f7",
-     "f8", "fe", "ff", "90 24 80", "90", "f2 00 00"],
+    ["", "b0", "b0 10", "b0 10 7f 00", "c0", "c0 05 00", "10 20", "b0 90 10", "b0 10 ff",
+     "f0 00 f7", "f8", "fe", "ff", "90 24 80", "90", "f2 00 00"],
 )  # fmt: skip
 def test_what_is_no_whole_message_is_passed_over(hexes) -> None:
     assert said(hexes) == []
