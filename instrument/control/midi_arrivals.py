@@ -1,14 +1,13 @@
 """The way of a message from a port's thread to the performance: stamped, read, thinned out, told.
 
-A port's thread may be the audio server's own, so all it does is to note the message and its time.
-Another thread calls `drain`, which tells what matters of it. Under a flood that thread would fall
-behind; then the ports' threads help it reading, and nothing grows.
+A port's thread may be the audio server's own, so all it does is to note the message and its time,
+over the one before it where a plain knob only moved on. Another thread calls `drain`, which reads
+and tells. Where it falls behind, the ports' threads help it reading, and nothing grows.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from instrument.control.device import Put
@@ -23,8 +22,21 @@ from instrument.timebase import Clock
 Transport = Callable[[str, float, int], None]
 
 _MOST_UNREAD = 4096  # messages; a twelfth of a second of the largest flood
+_TURNS = 2  # down, up, and where it is
 _VALUES, _KEYS = 32, 256  # events told a drain: 8 000 a second of knobs, 64 000 of keys
 _LEADER_RESTS = 2.0  # s without its clock, after which another device may lead
+
+
+class _Unread:
+    """A message that waits to be read, or the newest of several alike."""
+
+    __slots__ = ("line", "message", "time", "turn")
+
+    def __init__(self, line: Line, message: Sequence[int], time: float, turn: int = 0) -> None:
+        self.line = line
+        self.message = message
+        self.time = time
+        self.turn = turn  # how often its knob has crossed the middle, this time
 
 
 class Line:
@@ -35,6 +47,7 @@ class Line:
         self.decoder = decoder
         self.lamps = lamps
         self.last: ControlEvent | None = None
+        self.unread: dict[int, _Unread] = {}  # of plain controllers, by status and number
 
 
 class Arrivals:
@@ -47,7 +60,8 @@ class Arrivals:
         self._clock = clock
         self._put = put
         self._transport = transport
-        self._unread: deque[tuple[Line, Sequence[int], float]] = deque()
+        self._unread: list[_Unread] = []
+        self._noting = threading.Lock()  # held for a moment, by ports' threads as well
         self._reading = threading.Lock()
         self._pending = Pending()
         self._leader: tuple[Line, float] | None = None
@@ -65,11 +79,29 @@ class Arrivals:
         """A whole message came in on `line`: from any thread, at this very moment."""
         if len(message) > 3:
             return  # SysEx, which the ports are asked to keep to themselves
-        self._unread.append((line, message, self._clock.now()))
-        if len(self._unread) > _MOST_UNREAD:
+        with self._noting:
+            self.messages += 1
+            self._note(line, message, self._clock.now())
+            full = len(self._unread) > _MOST_UNREAD
+        if full:
             self._read()
         elif not self.arrived.is_set():
             self.arrived.set()
+
+    def _note(self, line: Line, message: Sequence[int], time: float) -> None:
+        if len(message) != 3 or not line.decoder.is_plain(message[0], message[1]):
+            self._unread.append(_Unread(line, message, time))
+            return
+        key = message[0] << 7 | message[1]
+        before = line.unread.get(key)
+        if before is None:
+            line.unread[key] = unread = _Unread(line, message, time)
+            self._unread.append(unread)
+        elif (before.message[2] < 64) == (message[2] < 64) or before.turn >= _TURNS:
+            before.message, before.time = message, time
+        else:  # a button's other half: pressing and letting go are two things
+            line.unread[key] = unread = _Unread(line, message, time, before.turn + 1)
+            self._unread.append(unread)
 
     def drain(self) -> bool:
         """Tell what has come; True where something still waits for the next time."""
@@ -83,14 +115,16 @@ class Arrivals:
 
     def _read(self) -> None:
         with self._reading:
-            for _ in range(len(self._unread)):
-                line, message, time = self._unread.popleft()
-                self.messages += 1
-                if message and message[0] >= 0xF0:
-                    self._clocked(line, message, time)
+            with self._noting:
+                unread, self._unread = self._unread, []
+                for one in unread:
+                    one.line.unread.clear()
+            for one in unread:
+                if one.message and one.message[0] >= 0xF0:
+                    self._clocked(one.line, one.message, one.time)
                     continue
-                for said in line.decoder.decode(message, time):
-                    self._told(line, said, time)
+                for said in one.line.decoder.decode(one.message, one.time):
+                    self._told(one.line, said, one.time)
 
     def _told(self, line: Line, said: Said, time: float) -> None:
         address = f"/midi/{line.slug}/{said.control}"

@@ -67,6 +67,15 @@ class Decoder:
         self._parameters: dict[tuple[int, int], FinePair] = {}
         self._selections: dict[int, _Selection] = {}
 
+    def is_plain(self, status: int, number: int) -> bool:
+        """Whether only the newest of such messages counts: a knob that is nothing but a knob."""
+        if status >> 4 != 0xB or number in _SELECTS or number in _DATA:
+            return False
+        channel, reading = status & 15, self.reading
+        if (channel, number) in reading.relative:
+            return False
+        return not reading.fine or (channel, number & 31) not in reading.fine
+
     def decode(self, message: Sequence[int], time: float) -> list[Said]:
         """What `message` says, come at `time` s; nothing, where it is broken or not for us."""
         kind = (message[0] >> 4) - 8 if message else -1

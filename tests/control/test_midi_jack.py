@@ -144,11 +144,10 @@ def test_played_lit_killed_and_back(server) -> None:
         assert eventually(lambda: [e.value for e in events[-2:]] == [64 / 127, 0.0])
 
         def heard_after(hexes: str, value: float) -> bool:
-            """A busy JACK drops messages: said again until it is heard, as a knob goes on turning."""
+            """A busy JACK drops messages: said again until it is heard, as a knob turns on."""
 
             def said_and_heard() -> bool:
                 desk.say(hexes)
-                print("SAY")
                 time.sleep(0.05)
                 return bool(events) and events[-1].value == value
 
