@@ -66,6 +66,11 @@ class BeatTracker:
         self._look()
         return True
 
+    @property
+    def newest(self) -> int:
+        """The newest frame."""
+        return self._count - 1
+
     def beat(self) -> Beat | None:
         """The next beat after the newest frame, in frames; None before there ever was a tempo."""
         if not self._period:
@@ -161,7 +166,7 @@ class BeatTracker:
     def _align(self, recent: F64) -> float:
         """Move `_beat` to where the strength gathers; the share of it that is gathered there."""
         frames = np.arange(self._count - len(recent), self._count)
-        weight = recent * np.exp((frames - self._count) / (_RECENT * self._rate))
+        weight = np.maximum(recent - recent.mean(), 0.0) * np.exp((frames - self._count) / (_RECENT * self._rate))
         phase = frames / self._period % 1.0
         folded = np.bincount((phase * _BINS).astype(int) % _BINS, weight, _BINS)
         width = np.clip(0.015 * self._rate / self._period, 0.02, 0.06) * _BINS
