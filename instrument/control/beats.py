@@ -24,6 +24,7 @@ _MEMORY = 8.0  # s of strength that are looked at
 _STRIDE = 0.1  # s between two looks
 _PREFERRED, _OCTAVES = 120.0, 1.0  # bpm that people tap, and how far they stray (log-normal)
 _TEETH = 4  # of the comb
+_FIRST_TOOTH = 0.3  # how much more the first tooth counts (an exponent)
 _RECENT = 3.0  # s: how fast phase forgets
 _PATIENCE = 1.5  # s that a rival must be ahead
 _AHEAD = 1.2  # and by how much
@@ -120,6 +121,8 @@ class BeatTracker:
             comb += np.where(inside, np.interp(tooth * periods, lags, steady), 0.0)
             weight += inside
         comb = np.maximum(comb / np.maximum(weight, 1.0), 0.0)
+        # Twice the true tempo also has every second tooth; its own first one is missing.
+        comb *= np.clip(np.interp(periods, lags, steady), 0.05, 1.0) ** _FIRST_TOOTH
         even = (recent - recent.mean()) * np.hanning(len(recent))
         size = 4 * self._fft
         spectrum = np.abs(np.fft.rfft(even, size))
@@ -144,8 +147,12 @@ class BeatTracker:
         held = float(scores[near].max()) if near.any() else 0.0
         ahead = scores[best] > _AHEAD * held
         self._rival_seconds = self._rival_seconds + _STRIDE if ahead else 0.0
-        if self._rival_seconds >= _PATIENCE:
+        if self._rival_seconds >= self._patience():
             self._rival_seconds, self._period, self._beat = 0.0, period, -1.0
+
+    def _patience(self) -> float:
+        """Seconds a rival must be ahead; short while there is little to go by."""
+        return _PATIENCE if self._count > len(self._strength) else 0.2
 
     def _refined(self, steady: F64, period: float) -> float:
         """The period from the farthest multiple that still shows: an error there is divided."""
@@ -166,11 +173,15 @@ class BeatTracker:
     def _align(self, recent: F64) -> float:
         """Move `_beat` to where the strength gathers; the share of it that is gathered there."""
         frames = np.arange(self._count - len(recent), self._count)
-        weight = np.maximum(recent - recent.mean(), 0.0) * np.exp((frames - self._count) / (_RECENT * self._rate))
+        weight = np.maximum(recent - recent.mean(), 0.0) * np.exp(
+            (frames - self._count) / (_RECENT * self._rate)
+        )
         phase = frames / self._period % 1.0
         folded = np.bincount((phase * _BINS).astype(int) % _BINS, weight, _BINS)
         width = np.clip(0.015 * self._rate / self._period, 0.02, 0.06) * _BINS
-        kernel = np.exp(-0.5 * (np.minimum(np.arange(_BINS), _BINS - np.arange(_BINS)) / width) ** 2)
+        kernel = np.exp(
+            -0.5 * (np.minimum(np.arange(_BINS), _BINS - np.arange(_BINS)) / width) ** 2
+        )
         smooth = np.fft.irfft(np.fft.rfft(folded) * np.fft.rfft(kernel), _BINS)
         best = (int(np.argmax(smooth)) + 0.5) / _BINS
         total = float(weight.sum())

@@ -31,8 +31,8 @@ _SURE = 0.3  # confidence from which a beat is an event
 _LOUDEST = 4.0  # +12 dBFS; what is beyond is no sound
 _DARKEST, _OCTAVES = 50.0, 8.0  # centroid: Hz at 0, octaves to 1
 _SPLICE = 32  # samples over which the seam of a gap is smoothed
-_FLUX_DELAY = 1.6  # hops from a beginning to the middle of its flux; measured with clicks
-_LOOK_BACK = 10  # hops in which the beginning of an onset is looked for
+_FLUX_DELAY = 1.45  # hops from a beginning to the middle of its flux; measured with clicks
+_LOOK_BACK = 6  # hops in which the beginning of an onset is looked for
 
 
 def hop_of(rate: float) -> int:
@@ -63,7 +63,7 @@ class Analysis:
         floor = envelopes.amplitude(settings.floor)
         self._gain = envelopes.AutomaticGain(len(ENVELOPES), settings.adaptation, floor)
         self._flux = onsets.Flux(rate, self.hop, ranges)
-        self._picker = onsets.OnsetPicker(len(ONSETS), self.hop_seconds, settings.sensitivity)
+        self._picker = onsets.OnsetPicker(self._flux.least, self.hop_seconds, settings.sensitivity)
         self._beats = BeatTracker(rate / self.hop, settings.bpm_low, settings.bpm_high)
         self.loudness = Loudness(self.hop_seconds)
         self._window = onsets.window(self.hop)
@@ -72,7 +72,8 @@ class Analysis:
         self._octave = np.log2(np.maximum(bins, 1.0) / _DARKEST)
         self._audible = (bins >= _DARKEST) & (bins <= _DARKEST * 2.0**_OCTAVES)
         # one row a signal: the whole, and each band; what an onset's beginning is looked for in
-        self._heard = np.zeros((len(ONSETS), _LOOK_BACK * self.hop))
+        self._heard = np.zeros((len(ONSETS), 8 * _LOOK_BACK * self.hop))
+        self._at = _LOOK_BACK * self.hop  # where the next hop goes
         self._waiting: F64 = np.zeros(0)
         self._last = 0.0  # the newest sample, for the seam of a gap
         self._seam = False
@@ -133,22 +134,29 @@ class Analysis:
         parts = [self._filters(quarter) for quarter in samples.reshape(4, -1)]
         whole, weighted, *bands = np.concatenate(parts, axis=1)
         self._end += self.hop
-        self._heard = np.roll(self._heard, -self.hop, axis=1)
-        self._heard[:, -self.hop :] = [whole, *bands]
-        rms = np.sqrt(np.mean(self._heard[:, -self.hop :] ** 2, axis=1))
-        rms[1:][self._deaf] = 0.0
+        new = self._remember(np.stack([whole, *bands]))
+        rms = np.sqrt(np.einsum("ij,ij->i", new, new) / self.hop)
         hearing = self._gate.step(float(rms[0]), self.hop_seconds)
-        self.loudness.step(float(rms[0]), float(np.mean(weighted**2)), hearing)
-        frame = self._heard[0, -len(self._window) :]
+        self.loudness.step(float(rms[0]), float(weighted @ weighted) / self.hop, hearing)
+        frame = self._heard[0, self._at - len(self._window) : self._at]
         magnitudes = np.abs(np.fft.rfft(frame * self._window)) * self._window_gain
         said = [*self._envelope_events(rms, magnitudes, hearing)]
         said += self._onset_events(magnitudes, hearing)
         said += self._beat_events()
         return sorted(said, key=lambda event: event.time)
 
-    def _envelope_events(
-        self, rms: F64, magnitudes: F64, hearing: bool
-    ) -> Iterator[ControlEvent]:
+    def _remember(self, new: F64) -> F64:
+        """Append ``[signals, hop]``; of bands that this rate cannot hold, silence."""
+        new[1:][self._deaf] = 0.0
+        if self._at == self._heard.shape[1]:
+            kept = _LOOK_BACK * self.hop
+            self._heard[:, :kept] = self._heard[:, -kept:]
+            self._at = kept
+        self._heard[:, self._at : self._at + self.hop] = new
+        self._at += self.hop
+        return new
+
+    def _envelope_events(self, rms: F64, magnitudes: F64, hearing: bool) -> Iterator[ControlEvent]:
         envelope = self._followers.step(rms if hearing else np.zeros_like(rms), self.hop_seconds)
         shares = self._gain.step(envelope, self.hop_seconds, hearing)
         if not self.settings.automatic:
@@ -198,7 +206,7 @@ class Analysis:
 
     def _began(self, onset: onsets.Onset) -> float:
         """When the sound of `onset` began; the flux of a low note peaks well after it."""
-        heard = self._heard[onset.channel]
+        heard = self._heard[onset.channel, self._at - _LOOK_BACK * self.hop : self._at]
         back = len(heard) - onsets.beginning(heard, self.rate)
         return max(self.seconds - back / self.rate, 0.0)
 

@@ -20,7 +20,8 @@ WINDOW = 4  # hops a spectrum looks back
 _LAG = 2  # hops between the two spectra that are compared
 _PER_OCTAVE = 6  # bands of the spectrum
 _COMPRESSION = 30.0  # log(1 + C·x): what lies 30 dB below the loudest still counts
-_QUIETEST = 1e-3  # share of the loudest that may be taken for the loudest
+_SWING_OF_NOISE = 2.0  # flux of one bin that noise does not reach; measured with pink noise
+_FIRST = 0.7  # of the steepest rise: an earlier one this steep is the beginning
 
 
 def window(hop: int) -> F64:
@@ -60,11 +61,16 @@ class Flux:
         inside = [(centres >= low) & (centres < high) for low, high in ranges]
         members = np.array([np.ones(len(centres), dtype=bool), *inside], dtype=np.float64)
         self._members = members / np.maximum(members.sum(axis=1, keepdims=True), 1.0)
+        # Even steady noise swings, the more the fewer bins there are to average over.
+        bins = [(rate / 2.0), *(min(high, rate / 2.0) - low for low, high in ranges)]
+        width = rate / (WINDOW * hop)
+        self.least = np.maximum(_SWING_OF_NOISE / np.sqrt(np.maximum(bins, width) / width), 0.1)
         self.rest()
 
     def rest(self) -> None:
         """As if there had been silence for ever."""
         self._past = np.zeros((_LAG, len(self._bands)))
+        self._deaf = WINDOW + _LAG  # that the stream begins is no beginning of a sound
 
     def step(self, magnitudes: F64, loudest: float) -> F64:
         """``[1 + ranges]`` from ``magnitudes [bins]``; `loudest` is the reference for the log."""
@@ -75,59 +81,69 @@ class Flux:
         np.maximum(widest[1:], before[:-1], out=widest[1:])
         np.maximum(widest[:-1], before[1:], out=widest[:-1])
         self._past = np.concatenate([self._past[1:], spectrum[None]])
+        if self._deaf:
+            self._deaf -= 1
+            return np.zeros(len(self._members))
         grown: F64 = self._members @ np.maximum(spectrum - widest, 0.0)
         return grown
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """`channel` 0 is the whole spectrum. It peaked `ago` hops before the newest one."""
+    """`channel` 0 is the whole spectrum; `strength` 0..1 is a share of the strongest lately."""
 
     channel: int
-    strength: float  # 0..1, a share of the strongest lately
-    ago: int
+    strength: float
 
 
 class OnsetPicker:
     """Peaks of several fluxes that stand out: causal, one hop late.
 
-    A peak counts if it is above the median of the last `_MEMORY` s by a share of the strongest
-    peaks lately, and `_REFRACTORY` s after the one before.
+    A peak counts if it rises above the median of the last `_MEMORY` s by a share of the strongest
+    peaks lately and by several times what the flux swings anyway, and `_REFRACTORY` s after the one
+    before. Channel 0 also takes what only one of the others notices: a hi-hat moves few bands.
     """
 
     _MEMORY = 0.8
     _REFRACTORY = 0.06
     _FADE = 8.0  # s in which the memory of the strongest fades
-    _SHARE = 0.18  # of the strongest that a peak must reach
-    _LEAST = 0.06  # flux: below this nothing has begun
+    _SHARE = 0.15  # of the strongest that a peak must reach
+    _SWING = 6.0  # how far the upper fifth lies above the median
 
-    def __init__(self, channels: int, hop_seconds: float, sensitivity: float) -> None:
+    def __init__(self, least: F64, hop_seconds: float, sensitivity: float) -> None:
+        channels = len(least)
+        self._least = least  # flux, of each channel, below which nothing has begun
         self._past = np.zeros((max(int(self._MEMORY / hop_seconds), 8), channels))
         self._fade = np.exp(-hop_seconds / self._FADE)
         self._dead = max(round(self._REFRACTORY / hop_seconds), 1)
         self._sensitivity = sensitivity
-        self._strongest = np.full(channels, 4.0 * self._LEAST)
+        self._strongest = 2.0 * least
         self._since = np.full(channels, self._dead)
         self._at = 0
 
     def step(self, flux: F64) -> list[Onset]:
         """The onsets that peaked one hop ago."""
-        length = len(self._past)
         last, before = self._past[self._at - 1], self._past[self._at - 2]
-        excess = last - np.median(self._past, axis=0)
-        bar = np.maximum(self._SHARE * self._strongest, self._LEAST) / self._sensitivity
-        peak = (last >= before) & (last > flux) & (excess > bar) & (self._since >= self._dead)
-        self._since = np.where(peak, 0, self._since + 1)
-        self._strongest *= self._fade
-        self._strongest = np.maximum(self._strongest, 4.0 * self._LEAST)
+        median = _ranked(self._past, 0.5)
+        bar = np.maximum(self._SHARE * self._strongest, self._least)
+        bar = np.maximum(bar, self._SWING * (_ranked(self._past, 0.8) - median))
+        excess = last - median
+        peak = (last >= before) & (last > flux) & (excess > bar / self._sensitivity)
+        self._strongest = np.maximum(self._strongest * self._fade, 2.0 * self._least)
         self._strongest = np.where(peak, np.maximum(excess, self._strongest), self._strongest)
-        found = [
-            Onset(int(channel), float(min(excess[channel] / self._strongest[channel], 1.0)), 1)
-            for channel in np.flatnonzero(peak)
-        ]
+        strength = np.where(peak, excess / self._strongest, 0.0)
+        strength[0] = strength.max()
+        begun = (strength > 0.0) & (self._since >= self._dead)
+        self._since = np.where(begun, 0, self._since + 1)
         self._past[self._at] = flux
-        self._at = (self._at + 1) % length
-        return found
+        self._at = (self._at + 1) % len(self._past)
+        return [Onset(int(i), float(min(strength[i], 1.0))) for i in np.flatnonzero(begun)]
+
+
+def _ranked(rows: F64, share: float) -> F64:
+    """What `share` of each column lies below. Several times as fast as numpy's quantile."""
+    at = int(share * len(rows))
+    return np.partition(rows, at, axis=0)[at]
 
 
 def beginning(samples: F64, rate: float) -> int:
@@ -144,6 +160,6 @@ def beginning(samples: F64, rate: float) -> int:
     summed = np.concatenate([[0.0], np.cumsum(energy)])
     before = (summed[4:-1] - summed[:-5]) / 4.0  # the four milliseconds ahead of each
     grown = np.log(energy[4:] + 0.02 * energy.max()) - np.log(before + 0.02 * energy.max())
-    frame = int(np.argmax(grown)) + 4
+    frame = int(np.argmax(grown >= _FIRST * grown.max())) + 4
     part = np.abs(samples[frame * width : (frame + 1) * width])
     return frame * width + int(np.argmax(part >= 0.1 * part.max()))
