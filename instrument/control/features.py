@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +83,18 @@ class Analysis:
         self._told_at = -1.0
         self._release_at: dict[str, float] = {}
         self._last_beat = -1.0
+        self._beats_again = False
         self.beat: Beat | None = None  # its time in seconds since the first sample
 
     @property
     def seconds(self) -> float:
         """The end of the newest hop."""
         return self._end / self.rate
+
+    @property
+    def samples(self) -> int:
+        """Samples up to the end of the newest hop, lost ones included."""
+        return self._end
 
     def feed(self, samples: NDArray[np.float32] | F64) -> list[ControlEvent]:
         """Hear ``samples [n]``, any n; what they made happen, each time the sound's own."""
@@ -110,6 +115,21 @@ class Analysis:
         for _ in range(min(lost, int(20.0 * self.rate / self.hop))):
             self._beats.step(0.0)
         self._seam = True
+
+    def resume(self, seconds: float, told: dict[str, float]) -> None:
+        """Listen again after `seconds` without a source; `told` is where the envelopes are now.
+
+        What is known of the room (gain, tempo) holds, what is in the middle of sounding does not.
+        """
+        self._waiting = np.zeros(0)
+        self._last = 0.0
+        self._filters.rest()
+        self._flux.rest()
+        self._heard[:] = 0.0
+        self._followers.values[:] = 0.0
+        self._release_at.clear()
+        self._told = dict(told)
+        self.skip(round(seconds * self.rate))
 
     def meter(self) -> Meter:
         """How loud it is, gate or no gate."""

@@ -100,13 +100,13 @@ class FilterBank:
         a, b, c, d = _parallel([_series(chain) for chain in chains])
         states, outputs = len(a), len(c)
         self._state = np.zeros(states)
-        self._free = np.empty((outputs, block, states))  # O: what is still ringing
+        free = np.empty((outputs, block, states))
         self._feed = np.empty((states, block))  # G
         impulse = np.empty((outputs, block))
         impulse[:, 0] = d
         power, reach = np.eye(states), b.copy()
         for n in range(block):
-            self._free[:, n] = c @ power
+            free[:, n] = c @ power
             power = a @ power
             self._feed[:, block - 1 - n] = reach
             if n + 1 < block:
@@ -114,9 +114,9 @@ class FilterBank:
             reach = a @ reach
         self._step = power  # Φ
         lag = np.subtract.outer(np.arange(block), np.arange(block))
-        self._through = np.where(lag >= 0, impulse[:, np.maximum(lag, 0)], 0.0)  # H
-        self._through = self._through.reshape(outputs * block, block)
-        self._free = self._free.reshape(outputs * block, states)
+        through = np.where(lag >= 0, impulse[:, np.maximum(lag, 0)], 0.0)
+        self._through = through.reshape(outputs * block, block)  # H
+        self._free = free.reshape(outputs * block, states)  # O: what is still ringing
         self._shape = (outputs, block)
 
     def __call__(self, samples: F64) -> F64:
