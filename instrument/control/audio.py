@@ -93,6 +93,7 @@ class Ear:
         self._fell_at = 0.0
         self.dropped = 0  # blocks that came while the queue was full
         self.overflows = 0  # times the device had to drop something
+        self._overflowed = 0  # the same, when this stream was opened
 
     def start(self) -> None:
         """Begin to listen."""
@@ -168,21 +169,26 @@ class Ear:
         known = self._analysis
         if known is None or known.rate != opened.rate:
             self._analysis = known = Analysis(opened.rate, self._settings)
-        away = self._clock.now() - self._heard_at
-        told = {at.rpartition("/")[2]: value for at, value in self._values.items()}
-        known.resume(away if known.seconds else 0.0, told)
         self._samples = SampleClock(opened.rate)
-        self._base, self._counted = known.samples, 0
+        self._counted, self._overflowed = 0, self.overflows
         self._detail = opened.name
+
+    def _begin(self, analysis: Analysis) -> None:
+        """The first block, of the first stream or after a time without."""
+        if self._state != "opening":
+            self._notice(f"audio: {self._name} is back")
+        # Within one stream the counts say what is missing; between two, only the clock does.
+        away = self._clock.now() - self._heard_at if analysis.samples and not self._counted else 0.0
+        told = {at.rpartition("/")[2]: value for at, value in self._values.items()}
+        analysis.resume(away, told)
+        self._base = analysis.samples - self._counted - self._samples.lost
+        self._state, self._falling_from = "listening", None
 
     def _hear(self, analysis: Analysis, block: Block) -> None:
         if self._state != "listening":
-            if self._state != "opening":
-                self._notice(f"audio: {self._name} is back")
-            self._state, self._falling_from = "listening", None
+            self._begin(analysis)
         self._heard_at = self._clock.now()
-        if block.overflows > self.overflows:
-            self.overflows = block.overflows
+        self.overflows = self._overflowed + block.overflows
         missing = block.count - len(block.samples) - self._counted
         self._counted = block.count
         missing += self._samples.arrived(block.count, block.arrived)

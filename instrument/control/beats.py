@@ -26,6 +26,7 @@ _PREFERRED, _OCTAVES = 120.0, 1.0  # bpm that people tap, and how far they stray
 _TEETH = 4  # of the comb
 _FIRST_TOOTH = 0.3  # how much more the first tooth counts (an exponent)
 _RECENT = 3.0  # s: how fast phase forgets
+_COAST = 2.0  # s without any strength, from which tempo and phase are only held
 _PATIENCE = 1.5  # s that a rival must be ahead
 _AHEAD = 1.2  # and by how much
 _BINS = 96  # of a folded period
@@ -83,7 +84,9 @@ class BeatTracker:
     def _look(self) -> None:
         recent = np.roll(self._strength, -(self._count % len(self._strength)))
         recent = recent[-min(self._count, len(recent)) :]
-        steady = self._autocorrelation(recent) if recent.any() else None
+        # Nothing new to go by: what is known holds. A few old beats at the edge would bend it.
+        heard = recent[-int(_COAST * self._rate) :].any()
+        steady = self._autocorrelation(recent) if heard else None
         if steady is None or len(recent) < 2.0 * self._rate:
             self._confidence *= math.exp(-_STRIDE)
             return

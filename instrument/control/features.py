@@ -151,8 +151,7 @@ class Analysis:
 
     def _hear(self, samples: F64) -> list[ControlEvent]:
         """One hop."""
-        parts = [self._filters(quarter) for quarter in samples.reshape(4, -1)]
-        whole, weighted, *bands = np.concatenate(parts, axis=1)
+        whole, weighted, *bands = self._filters(samples)
         self._end += self.hop
         new = self._remember(np.stack([whole, *bands]))
         rms = np.sqrt(np.einsum("ij,ij->i", new, new) / self.hop)
@@ -161,7 +160,9 @@ class Analysis:
         frame = self._heard[0, self._at - len(self._window) : self._at]
         magnitudes = np.abs(np.fft.rfft(frame * self._window)) * self._window_gain
         said = [*self._envelope_events(rms, magnitudes, hearing)]
-        said += self._onset_events(magnitudes, hearing)
+        # The first sound of all must not look a hundred times as large as its like after it.
+        loudest = max(float(self._gain.loudest[0]), float(rms[0]) / 3.0)
+        said += self._onset_events(magnitudes, loudest, hearing)
         said += self._beat_events()
         return sorted(said, key=lambda event: event.time)
 
@@ -207,8 +208,10 @@ class Analysis:
         goal = float(np.clip((weight * self._octave).sum() / total / _OCTAVES, 0.0, 1.0))
         self._centroid += (goal - self._centroid) * (1.0 - math.exp(-self.hop_seconds / 0.05))
 
-    def _onset_events(self, magnitudes: F64, hearing: bool) -> Iterator[ControlEvent]:
-        flux = self._flux.step(magnitudes, float(self._gain.loudest[0]))
+    def _onset_events(
+        self, magnitudes: F64, loudest: float, hearing: bool
+    ) -> Iterator[ControlEvent]:
+        flux = self._flux.step(magnitudes, loudest)
         if not hearing:
             flux = np.zeros_like(flux)
         self._beats_again = self._beats.step(float(flux[0] + 0.5 * flux[1]))

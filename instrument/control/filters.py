@@ -94,7 +94,7 @@ def k_weighting(rate: float) -> list[Biquad]:
 
 
 class FilterBank:
-    """Several chains of biquads on the same input; blocks are all `block` samples long."""
+    """Several chains of biquads on the same input, which comes in multiples of `block` samples."""
 
     def __init__(self, chains: Sequence[Sequence[Biquad]], block: int) -> None:
         a, b, c, d = _parallel([_series(chain) for chain in chains])
@@ -120,12 +120,19 @@ class FilterBank:
         self._shape = (outputs, block)
 
     def __call__(self, samples: F64) -> F64:
-        """``samples [block]`` → ``[chains, block]``."""
-        out: F64 = (self._through @ samples + self._free @ self._state).reshape(self._shape)
-        state = self._step @ self._state + self._feed @ samples
-        state[np.abs(state) < _TINY] = 0.0
-        self._state = state
-        return out
+        """``samples [n·block]`` → ``[chains, n·block]``."""
+        outputs, block = self._shape
+        blocks = samples.reshape(-1, block)
+        # Only the states go block by block; what comes out of them is one product for all.
+        states = np.empty((len(blocks) + 1, len(self._state)))
+        states[0] = self._state
+        fed = blocks @ self._feed.T
+        for n in range(len(blocks)):
+            states[n + 1] = self._step @ states[n] + fed[n]
+        self._state = np.where(np.abs(states[-1]) < _TINY, 0.0, states[-1])
+        out = blocks @ self._through.T + states[:-1] @ self._free.T
+        chains: F64 = out.reshape(-1, outputs, block).transpose(1, 0, 2).reshape(outputs, -1)
+        return chains
 
     def rest(self) -> None:
         """As if there had been silence for ever."""

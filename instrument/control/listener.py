@@ -35,7 +35,7 @@ LONGEST = 1 << 20  # bytes of a body
 
 _PATIENCE = 0.5  # s without a block: it is gone
 _FIRST_PATIENCE = 2.5  # s for the first one; PulseAudio takes half a second
-_RETRY = 2.0  # s between two looks for the device
+_RETRY = 1.5  # s between two looks for the device: a server is to be heard again within 3
 _BACKLOG = 512  # blocks that may wait for the reader
 _LOST = 3  # exit code
 _NUMBERED = re.compile(r" \(hw:\d+,\d+\)$|: \d+$")  # ALSA counts cards as they come

@@ -7,15 +7,19 @@ that dies takes nothing with it: the process ends, and another one begins.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+import instrument
 from instrument.control.listener import (
     ABSENT,
     BLOCK,
@@ -45,7 +49,13 @@ class Input:
 def inputs() -> tuple[list[Input], str]:
     """Every input there is now, and why there is none if there cannot be any."""
     try:
-        asked = subprocess.run(_command("--list"), capture_output=True, timeout=10.0, check=False)
+        asked = subprocess.run(
+            _command("--list"),
+            capture_output=True,
+            timeout=10.0,
+            check=False,
+            env=_environment(),
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return [], f"the sound system does not answer ({type(error).__name__})"
     if len(asked.stdout) < HEADER.size or asked.stdout[:1] != NAMES:
@@ -57,6 +67,16 @@ def inputs() -> tuple[list[Input], str]:
 def _command(*words: str) -> list[str]:
     # -P: a file named like a library in the performer's folder must not be imported.
     return [sys.executable, "-P", "-m", "instrument.control.listener", *words]
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and in it this very package can be imported: a clone need not be installed."""
+    variables = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    home = str(Path(instrument.__file__).resolve().parent.parent)
+    if home not in sysconfig.get_paths().values():
+        paths = [home, variables.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return variables
 
 
 class Microphone:
@@ -104,6 +124,7 @@ class Microphone:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # ALSA and JACK mutter
+                env=_environment(),
             )
         except OSError as error:
             receive(Absent(f"no process to listen with ({error.strerror})"))

@@ -2,7 +2,7 @@
 
 A block can be late but never early, so the clock time of sample 0 is the lower envelope of
 arrival - count/rate. It is followed over a long window while the sound card's quartz drifts. When
-even the most punctual block of the last half second is late, samples have been lost on the way:
+even the most punctual block of the last fifth of a second is late, samples have been lost on the way:
 their number is what the lateness says.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 
-_LONG, _SHORT = 10.0, 0.5  # s
+_LONG, _SHORT = 10.0, 0.2  # s
+_STALL = 0.05  # s without a block: what comes next was only held up
 _LOST = 0.004  # s by which every block must be late before samples count as lost
 
 
@@ -22,17 +23,19 @@ class SampleClock:
         self._lost = 0
         self._long: deque[tuple[float, float]] = deque()
         self._short: deque[tuple[float, float]] = deque()
-        self._begun: float | None = None
+        self._last: float | None = None
+        self._flowing_since = 0.0
 
     def arrived(self, count: int, seconds: float) -> int:
         """`count` samples in all have arrived by `seconds`; how many are newly known as lost."""
-        if self._begun is None:
-            self._begun = seconds
+        if self._last is None or seconds - self._last > _STALL:
+            self._flowing_since = seconds
+        self._last = seconds
         offset = seconds - (count + self._lost) / self._rate
         _push(self._long, seconds, offset, _LONG)
         _push(self._short, seconds, offset, _SHORT)
         late = self._short[0][1] - self._long[0][1]
-        if late < _LOST or seconds - self._begun < _SHORT:
+        if late < _LOST or seconds - self._flowing_since < _SHORT:
             return 0
         lost = round(late * self._rate)
         self._lost += lost
