@@ -26,14 +26,17 @@ _ATTEMPTS = (12, 24, 36)  # ticks after which an even clock is recognised
 _PATIENCE = 43  # ticks after which an uneven one is: two beats of which a tenth is lost
 _WINDOW = 48  # ticks kept for seeking the lattice
 _EVEN = 0.12  # jitter, as a share of the period, below which a clock is even
-_HOPELESS = 0.4  # above it, ticks say nothing of the phase
-_STEADY = 7e-7  # how far the period is expected to wander a tick, against the jitter: 4 beats
+_HOPELESS = 0.6  # above it, ticks say nothing at all
+_STEADY = 2e-6  # variance the period gains a tick, against the jitter's: three beats of memory
 _LOWEST_JITTER = 2e-4  # s
 _HIGHEST_JITTER = 8e-3  # s
 _ONE_SIDED = 4.5  # standard deviations of the mean lag before the memory opens
 _LAG = 1.0 / 6.0  # what the newest tick counts in the mean lag
 _STRAIN = 0.15  # jitter, as a share of the period, from which the lattice is sought anew
 _BETTER = 15.0  # how much likelier it must be than the one that is followed
+_AMISS = 4.0  # standard deviations off, from which a tick may be the first of another tempo
+_CERTAIN = 8  # ticks after which it is decided
+_SPARSE = 6  # ticks in a row with gaps between them: no loss, but half the tempo
 _LONGEST_GAP = 10.0  # s
 _SLOWEST, _FASTEST = 15.0, 400.0  # bpm that a clock is believed to mean
 
@@ -51,6 +54,9 @@ class MidiClock:
         self._a = self._b = self._c = 0.0
         self._jitter = _LOWEST_JITTER
         self._lag = 0.0
+        self._amiss = 0  # ticks since one came where none should
+        self._fine = 0  # ticks since then that came where they should
+        self._sparse = 0  # ticks in a row, newest last, with a gap before them
         self._zero = 0  # the number of the tick that is beat 0
         self._stopped_at = 0  # ticks into the song
         self._begins: tuple[float, int] | None = None  # told when, ticks: where the song goes on
@@ -108,7 +114,11 @@ class MidiClock:
             self._acquire()
         else:
             self._follow(time)
-            if self._since_sought >= _WINDOW and self._jitter > _STRAIN * self._period:
+            if self._amiss > _CERTAIN:
+                self._jump(self._amiss)
+            elif self._sparse >= _SPARSE:
+                self._jump(self._sparse)
+            elif self._since_sought >= _WINDOW and self._jitter > _STRAIN * self._period:
                 self._doubt()
         return self._pulse(time) if self._locked else None
 
@@ -127,6 +137,11 @@ class MidiClock:
         self._number += steps
         self._time += steps * self._period
         off = time - self._time
+        even = self._jitter < _EVEN * self._period
+        far = off * off > _AMISS * _AMISS * (self._a + noise)
+        self._sparse = self._sparse + 1 if steps > 1 else 0
+        if self._is_amiss(even and (far or steps < 1)):
+            return  # wait and see: whether a tick went astray, or the tempo is another
         self._open_to(off, noise)
         total = self._a + noise
         first, second = self._a / total, self._b / total
@@ -140,13 +155,35 @@ class MidiClock:
         noise += weight * (min(seen, 25.0 * noise) - noise)
         self._jitter = min(max(math.sqrt(noise), _LOWEST_JITTER), _HIGHEST_JITTER)
 
+    def _is_amiss(self, amiss: bool) -> bool:
+        if amiss:
+            self._fine = 0
+        elif self._amiss:
+            self._fine += 1
+        if self._fine >= _CERTAIN // 2:
+            self._amiss = self._fine = 0
+        elif self._amiss or amiss:
+            self._amiss += 1
+        return self._amiss > 0
+
+    def _jump(self, count: int) -> None:
+        """The tempo jumped, so many ticks ago: from the last one in its place, count them out."""
+        ticks = np.array(self._ticks)[-count - 1 :]
+        before = self._number - round((self._time - float(ticks[0])) / self._period)
+        lattice = find_lattice(ticks)
+        self._amiss = self._fine = self._sparse = 0
+        if lattice is not None and lattice.jitter < _EVEN * lattice.period:
+            self._lock(lattice)
+            self._number = before + lattice.number
+            self._ticks = deque(ticks.tolist(), maxlen=_WINDOW)
+
     def _open_to(self, off: float, noise: float) -> None:
         """Ticks that keep coming on one side are no jitter: the tempo is another."""
         self._lag += _LAG * (off - self._lag)
         spread = (self._a + noise) * _LAG / (2.0 - _LAG)
         if self._lag * self._lag > _ONE_SIDED * _ONE_SIDED * spread:
             self._a += self._lag * self._lag
-            self._c += (self._lag / 16.0) ** 2
+            self._c += (self._lag / 12.0) ** 2
             self._lag *= 0.5
 
     # The lattice, at first and where it is in doubt.
