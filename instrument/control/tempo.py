@@ -33,6 +33,7 @@ _SILENT = 3.0  # s without a pulse: the source is gone
 _AHEAD = 0.02  # s: events are of a moment to come, so that the tick they fall into is still open
 _STEEPEST = 1.2  # the most a tempo is multiplied or divided by within a beat
 _STEP = 0.125  # s between two steps of a tempo that is on its way
+_SETTLED = 0.2  # s after which the performance stands where it was told to, or a hand moved it
 _NEAR = 0.005  # a share of the tempo: beats are matched once the tempos are this near
 
 
@@ -65,7 +66,7 @@ class Conductor:
         self._pulses: dict[Source, Pulse] = {}
         self._tapped = -math.inf
         self._leader: Source | None = None
-        self._bpm = 0.0  # what the performance was told last
+        self._bpm = SLOWEST  # what the performance was told last
         self._stepped = self._matched = -math.inf  # when; and when the beat was matched
         self._out_of_range = False
         self._said: list[str] = []
@@ -76,6 +77,8 @@ class Conductor:
         """The performance was tapped at: in ``auto``, clocks are left alone for a while."""
         with self._lock:
             self._tapped = max(self._tapped, time)
+            if self.choice == "auto":
+                self._follow_leader("tap")
 
     def midi(self, kind: Kind, time: float, position: int = 0, port: str = "") -> None:
         """A message of MIDI clock from `port`; of two clocks the one that came first counts."""
@@ -131,7 +134,7 @@ class Conductor:
         if leader == self._leader:
             return
         self._leader = leader
-        self._bpm, self._stepped, self._matched = 0.0, -math.inf, -math.inf
+        self._stepped = self._matched = -math.inf
         pulse = None if leader is None else self._pulses.get(leader)
         if leader is not None:
             tempo = "" if pulse is None else f", {pulse.bpm:.1f} bpm"
@@ -141,11 +144,11 @@ class Conductor:
 
     def _conduct(self, pulse: Pulse) -> None:
         """Bring the performance nearer to `pulse`, the tempo first and then the beat."""
-        if not self._bpm:
-            self._bpm = min(max(self._standing(), SLOWEST), FASTEST)
         aim = min(max(pulse.bpm, SLOWEST), FASTEST)
         self._complain(pulse.bpm)
         at = pulse.time + _AHEAD
+        if pulse.time - self._stepped > _SETTLED:
+            self._bpm = min(max(self._standing(), SLOWEST), FASTEST)
         beat = 60.0 / self._bpm
         far = abs(aim / self._bpm - 1.0) > _NEAR
         if pulse.time - self._stepped >= min(_STEP if far else beat, beat) * 0.99:
