@@ -136,7 +136,7 @@ class Performer(Laws):
             self.settle(p)
             grid, cue = self._next_grid_point(p), self._next_cue_time(p)
             fade = math.inf if p.models.fade is None else p.models.fade.over_at
-            beat = launch_time(self, p)
+            beat = math.inf if p.tempo.pending is None else launch_time(self, p)
             # The grid first where all fall together: the next grid point lies after p.time.
             if grid <= until and grid <= min(cue, fade, beat):
                 p.time = grid
