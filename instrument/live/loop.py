@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -26,23 +25,17 @@ from instrument.live.decks import Rehearsal
 from instrument.live.inbox import Inbox, Script, in_performance_time
 from instrument.live.meters import Meters
 from instrument.live.projection import Projection, Screen
+from instrument.live.rig import NoRig, Rig, reflection_of
 from instrument.live.tape import Tape
 from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
+from instrument.performance.teaching import WRITE
 from instrument.timebase import Clock, FrameRate
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_STALL = 30.0  # s: after more, the machine slept; the performance did too
 _COLLECT_EVERY = 600  # ticks
-
-
-class Device(Protocol):
-    """Whatever puts events into the inbox from its own thread."""
-
-    def notices(self) -> list[str]:
-        """What the performer should know since the last asking."""
-        ...
 
 
 @dataclass(slots=True)
@@ -58,7 +51,7 @@ class Show:
     tape: Tape
     inbox: Inbox = field(default_factory=Inbox)
     script: Sequence[ControlEvent] = ()
-    devices: Sequence[Device] = ()
+    rig: Rig = field(default_factory=NoRig)
     screen: Screen | None = None
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seconds: float | None = None
@@ -77,7 +70,7 @@ class Loop:
         self._values = self._performer.values(self._performance)
         self.meters = Meters(show.rate.period)
         self._decks = show.rehearsal if show.screen is None else show.screen.decks
-        self._captions = Captions(self._performer, self.meters, show.tape)
+        self._captions = Captions(self._performer, self.meters, show.tape, show.rig)
         self._projection = None
         if show.screen is not None:
             self._projection = Projection(
@@ -167,6 +160,8 @@ class Loop:
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
         self._take_row(self._performance.time)
+        seen = reflection_of(self._performer, self._performance, self._values, tape.is_running)
+        show.rig.follow(self._performance, seen, self._clock.now())
 
     def _take_row(self, time: float) -> None:
         self._show.tape.row(time, self._z, self._values.astype(np.float32))
@@ -208,6 +203,8 @@ class Loop:
                 self._record(pressed)
             elif address == "/take/toggle" and pressed:
                 self._record(not tape.is_running)
+            elif address == WRITE:
+                self._show.rig.keep(self._performance)
             elif address == "/display/fullscreen" and pressed and screen is not None:
                 screen.surface.toggle_fullscreen()
             elif address == "/display/hud" and pressed and screen is not None:
@@ -239,7 +236,7 @@ class Loop:
 
     def _collect_messages(self, screen: Screen) -> None:
         tape = self._show.tape
-        said = [*screen.surface.notices(), *(n for d in self._show.devices for n in d.notices())]
+        said = [*screen.surface.notices(), *self._show.rig.notices()]
         if tape.message is not None:
             said.append(tape.message)
             tape.message = None
