@@ -125,20 +125,18 @@ class Conductor:
 
     def _take(self, source: Source, pulse: Pulse) -> None:
         self._pulses[source] = pulse
-        leads = self._leads(source, pulse.time)
-        self._follow_leader(source if leads else self._leader, pulse.time)
-        if leads:
+        if self._leads(source, pulse.time):
+            self._follow_leader(source)
             self._conduct(pulse)
 
-    def _follow_leader(self, leader: Source | None, now: float) -> None:
+    def _follow_leader(self, leader: Source) -> None:
         if leader == self._leader:
             return
         self._leader = leader
         self._stepped = self._matched = -math.inf
-        pulse = None if leader is None else self._pulses.get(leader)
-        if leader is not None:
-            tempo = "" if pulse is None else f", {pulse.bpm:.1f} bpm"
-            self._said.append(f"tempo: {_NAMES[leader]} leads{tempo}")
+        pulse = self._pulses.get(leader)
+        tempo = "" if pulse is None else f", {pulse.bpm:.1f} bpm"
+        self._said.append(f"tempo: {_NAMES[leader]} leads{tempo}")
 
     # What is put.
 
