@@ -20,6 +20,7 @@ import typer
 from instrument import InstrumentError
 from instrument.cli.console import report, say
 from instrument.cli.render import render_film
+from instrument.cli.rig import StageRig, Wishes, osc_wish
 from instrument.cli.sources import Programme, assemble, bundled_script, open_take, parse_size
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available
@@ -67,6 +68,18 @@ def play(
     clock: Annotated[
         str, typer.Option(help="wall, or steps: as fast as possible, nothing decoded.")
     ] = "wall",
+    osc_port: Annotated[
+        int | None, typer.Option(help="Listen to OSC at this UDP port; 0: not at all.")
+    ] = None,
+    osc_listen: Annotated[
+        str | None, typer.Option(help="Hear other machines too, at this address: 0.0.0.0.")
+    ] = None,
+    osc_allow: Annotated[
+        list[str] | None, typer.Option(help="A network that is heard: 192.168.1.0/24; repeatable.")
+    ] = None,
+    ear: Annotated[
+        str | None, typer.Option(help="Listen to this input, by name, or to a WAV file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Perform. Without a display: the bundled script for ten seconds, and a film of it."""
@@ -96,13 +109,19 @@ def play(
         script=events, seconds=seconds, record=take is not None,
         rehearsal=Rehearsal(programme.refuse),
     )  # fmt: skip
-    if headless or demo or in_steps:
-        loop = Loop(show)
-        with _stops(loop):
-            loop.run()
-    else:
-        wanted = int(fullscreen) if fullscreen and fullscreen.isdigit() else fullscreen
-        loop = _play_in_window(show, programme, window_size, wanted)
+    wishes = Wishes(osc_wish(programme.preset, osc_port, osc_listen, osc_allow), ear)
+    with ExitStack() as stack:
+        if not (in_steps or demo):
+            tell = say if headless else None
+            rig = StageRig(programme, show.inbox.put, timing, wishes, tell)
+            show.rig = stack.enter_context(rig)
+        if headless or demo or in_steps:
+            loop = Loop(show)
+            with _stops(loop):
+                loop.run()
+        else:
+            wanted = int(fullscreen) if fullscreen and fullscreen.isdigit() else fullscreen
+            loop = _play_in_window(show, programme, window_size, wanted)
     _finish(programme, loop, tape, demo, as_json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +49,19 @@ class Wishes:
     ear: str | None = None  # an input's name, or a WAV file
 
 
+def osc_wish(
+    preset: Preset, port: int | None, listen: str | None, allow: Sequence[str] | None
+) -> OscFields:
+    """How OSC is to be heard: as the command line says, else as the preset does."""
+    fields = preset.fields.osc
+    return OscFields(
+        fields.port if port is None else port,
+        listen or fields.listen,
+        tuple(allow or fields.allow),
+        fields.announce,
+    )
+
+
 def tree_of(performer: Performer) -> Tree:
     """Everything `performer` can be told, as a device must know it."""
     parameters = (
@@ -64,7 +77,9 @@ def tree_of(performer: Performer) -> Tree:
 
 def ear_settings(fields: AudioFields, where: str) -> AudioSettings:
     """How a preset's ``[audio]`` wants to be listened to. Raises InstrumentError naming the key."""
-    said: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(fields).items() if v is not None}
+    said: dict[str, Any] = {
+        k: v for k, v in msgspec.structs.asdict(fields).items() if v is not None
+    }
     for word in ("device", "file"):
         said.pop(word, None)
     try:
@@ -77,10 +92,17 @@ def ear_settings(fields: AudioFields, where: str) -> AudioSettings:
         raise InstrumentError(f"{where}: {error}") from error
 
 
+def _said(fields: msgspec.Struct) -> dict[str, Any]:
+    return {
+        key: value for key, value in msgspec.structs.asdict(fields).items() if value is not None
+    }
+
+
 def listens_to(preset: Preset, root: str) -> bool:
     """Whether `preset` has a source below `root`, such as ``/audio/``."""
-    heard = (*preset.fields.binding, *preset.fields.modulation)
-    return any(one.source.startswith(root) for one in heard)
+    sources = [one.source for one in preset.fields.binding]
+    sources += [one.source for one in preset.fields.modulation]
+    return any(source.startswith(root) for source in sources)
 
 
 class StageRig:
@@ -274,4 +296,3 @@ def _named(changes: Changes, sources: Mapping[str, str]) -> Changes:
     names = [(name, target) for name, source in sources.items()
              for said, target in changes.forgotten if said == source]  # fmt: skip
     return replace(changes, forgotten=changes.forgotten | frozenset(names))
-

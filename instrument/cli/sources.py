@@ -173,15 +173,18 @@ def with_sources(preset: Preset, profiles: Sequence[Profile]) -> Preset:
     Raises InstrumentError with the line of a control that does not exist.
     """
     sources: dict[str, str] = {}
-    tables = {"binding": preset.fields.binding, "modulation": preset.fields.modulation}
-    for table, rows in tables.items():
-        for number, row in enumerate(rows):
+    tables = {
+        "binding": [row.source for row in preset.fields.binding],
+        "modulation": [row.source for row in preset.fields.modulation],
+    }
+    for table, said in tables.items():
+        for number, source in enumerate(said):
             try:
-                source = resolve(row.source, profiles)
+                meant = resolve(source, profiles)
             except InstrumentError as error:
                 raise preset.error([table, number, "source"], error) from error
-            if source != row.source:
-                sources[row.source] = source
+            if meant != source:
+                sources[source] = meant
     return preset.hearing(sources) if sources else preset
 
 
