@@ -29,6 +29,7 @@ _WINDOW = 72  # ticks kept for seeking the lattice
 _DOUBTED = 48  # the newest of them, that may be of another; and how often that is asked
 _MARGIN = 6.0  # how much likelier a lattice must be than the best of another tempo
 _EVEN = 0.12  # jitter, as a share of the period, below which a clock is even
+_SHARP = 0.03  # below it, nothing else comes into question
 _HOPELESS = 0.6  # above it, ticks say nothing at all
 _STEADY = 2e-6  # variance the period gains a tick, against the jitter's: three beats of memory
 _LOWEST_JITTER = 2e-4  # s
@@ -196,9 +197,11 @@ class MidiClock:
         if count not in _ATTEMPTS and (count < _PATIENCE or self._since_sought < _ATTEMPTS[0]):
             return
         lattice = self._sought(np.array(self._ticks), JITTERS)
-        uneven = _EVEN if count < _PATIENCE else _HOPELESS
-        sure = lattice is not None and (lattice.margin > _MARGIN or count == _WINDOW)
-        if lattice is not None and sure and lattice.jitter < uneven * lattice.period:
+        if lattice is None:
+            return
+        jitter = lattice.jitter / lattice.period
+        sure = lattice.margin > _MARGIN or jitter < _SHARP or count == _WINDOW
+        if sure and jitter < (_EVEN if count < _PATIENCE else _HOPELESS):
             self._lock(lattice)
 
     def _doubt(self) -> None:
