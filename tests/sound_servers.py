@@ -1,4 +1,4 @@
-"""Sound servers of our own, on names of their own: PulseAudio with a sink that goes nowhere, and JACK.
+"""Sound servers on names of their own: PulseAudio with a sink that goes nowhere, and JACK.
 
 A context manager each; the environment leads this process and its children there meanwhile. Only
 processes that were started here are ended, by their number.
@@ -86,7 +86,8 @@ def pulse(folder: Path) -> Iterator[Server]:
     command = [
         "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
         "--log-target=stderr", "-L", "module-native-protocol-unix",
-        "-L", f"module-null-sink sink_name={SINK} rate=48000 channels=2", "-L", "module-always-sink",
+        "-L", f"module-null-sink sink_name={SINK} rate=48000 channels=2",
+        "-L", "module-always-sink",
     ]  # fmt: skip
     server = Server(command, folder / "pulse.log")
     with surroundings(
@@ -107,10 +108,10 @@ def pulse(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def jack(folder: Path) -> Iterator[Server]:
-    """JACK on a sound card that is none, 48 kHz, 256 frames."""
+    """JACK on a sound card that is none, 48 kHz; periods long enough for a busy machine."""
     need("jackd", "jack_metro", "jack_connect", "jack_lsp")
     name = f"ear-{uuid.uuid4().hex[:8]}"
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256"]
+    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "1024"]
     server = Server(command, folder / "jack.log")
     with surroundings(JACK_DEFAULT_SERVER=name, JACK_NO_START_SERVER="1", HOME=str(folder)):
         server.start()
