@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
 
@@ -23,6 +23,10 @@ class ValueGlide:
             return self.aim
         left = math.exp(-(time - self.since) / self.smoothing)
         return self.aim + (self.start - self.aim) * left
+
+    def rebased(self, now: float) -> ValueGlide:
+        """The same, with the time `now` called 0: it arrives at the same moment."""
+        return replace(self, since=self.since - now)
 
     def is_done(self, time: float) -> bool:
         """Whether it has arrived."""

@@ -18,7 +18,6 @@ from instrument.event import ControlEvent, is_finite
 from instrument.latent.space import F32, F64
 from instrument.latent.spring import Spring
 from instrument.performance.flight import at_rest
-from instrument.performance.glide import ValueGlide
 from instrument.performance.laws import Laws
 from instrument.performance.response import apply
 from instrument.performance.state import Aim, Performance
@@ -100,10 +99,7 @@ class Performer(Laws):
         now = moved.time
         moved.flight = replace(moved.flight.anchored(now), anchor=0.0)
         moved.time = 0.0
-        moved.gliding = {
-            index: ValueGlide(glide.at(now), glide.aim, 0.0, glide.smoothing)
-            for index, glide in moved.gliding.items()
-        }
+        moved.gliding = {index: glide.rebased(now) for index, glide in moved.gliding.items()}
         if moved.score_since is not None:
             moved.score_since -= now
         moved.models = moved.models.rebased(now)
