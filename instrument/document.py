@@ -1,12 +1,17 @@
 """Strict reading of the TOML files a performer writes: file, line, key and what is allowed.
 
+And writing a file so that it is whole whatever happens.
+
 A file is a msgspec ``Struct`` with ``forbid_unknown_fields``; nothing in it can run. This module
 knows no particular file.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
 import tomllib
 import types
 import typing
@@ -19,7 +24,7 @@ from instrument import InstrumentError
 
 T = TypeVar("T")
 
-_LARGEST_FILE = 1 << 20  # bytes; the largest preset anybody wrote by hand is a hundredth of it
+LARGEST_FILE = 1 << 20  # bytes; the largest preset anybody wrote by hand is a hundredth of it
 # tomllib's time for a.a.a.… grows with the square of its length: 20 000 parts take 10 s.
 _ENDLESS_KEY = re.compile(
     r"(?:(?:[A-Za-z0-9_-]{1,64}|\"[^\"\n]{0,64}\"|'[^'\n]{0,64}')[ \t]{0,8}\.[ \t]{0,8}){64}"
@@ -39,8 +44,8 @@ def read_toml(path: Path, kind: type[T]) -> T:
 def read_text(path: Path) -> str:
     """The text of a small file. Raises InstrumentError naming it."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InstrumentError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB")
+        if path.stat().st_size > LARGEST_FILE:
+            raise InstrumentError(f"{path}: larger than {LARGEST_FILE >> 20} MiB")
         return path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark first
     except FileNotFoundError:
         raise InstrumentError(f"{path}: no such file") from None
@@ -50,6 +55,30 @@ def read_text(path: Path) -> str:
         raise InstrumentError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a path no system can have, with a zero byte in it
         raise InstrumentError(f"{str(path)!r}: cannot be read ({error})") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, on the disk itself, whole or not at all. Raises OSError.
+
+    Written beside it and renamed: whatever happens meanwhile, the old file or the new one is there.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, partial)
+        os.replace(partial, path)  # noqa: PTH105 - the one call of the system this depends on
+    finally:
+        partial.unlink(missing_ok=True)
+    if sys.platform != "win32":  # have the new name on the disk, too
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def parse_toml(text: str, kind: type[T], name: str) -> T:
@@ -102,7 +131,7 @@ def line_of(text: str, keys: list[str | int]) -> int:
     for number, line in enumerate(text.split("\n"), start=1):
         header, entry = _HEADER.match(line), _ENTRY.match(line)
         if header:
-            table = list(_split(header[2]))
+            table = _inside(_split(header[2]), seen)
             if header[1] == "[[":
                 seen[header[2]] = seen.get(header[2], -1) + 1
                 table.append(seen[header[2]])
@@ -122,6 +151,15 @@ def line_of(text: str, keys: list[str | int]) -> int:
         if shared == min(len(here), len(keys)) and shared > depth:
             best, depth = number, shared
     return best
+
+
+def _inside(parts: list[str], seen: dict[str, int]) -> list[str | int]:
+    """``scene.parameters`` → ["scene", 2, "parameters"], under the third ``[[scene]]``."""
+    table: list[str | int] = [parts[0]]
+    for depth, part in enumerate(parts[1:], start=1):
+        newest = seen.get(".".join(parts[:depth]))
+        table += [part] if newest is None else [newest, part]
+    return table
 
 
 def _split(dotted: str) -> list[str]:

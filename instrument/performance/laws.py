@@ -6,6 +6,8 @@ target and drift follow from them. `response` says what events do, `performer` m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from instrument import InstrumentError
@@ -27,10 +29,15 @@ from instrument.performance.parameters import (
     direction_parameters,
     instrument_parameters,
     instrument_triggers,
+    launch_parameters,
 )
+from instrument.performance.scene import Scene
+from instrument.performance.scenes import SceneBook, check_scene, check_scenes, scene_parameters
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
+from instrument.performance.teaching import LEARN_TRIGGERS, Lessons, check_taught
+from instrument.performance.timekeeping import awaited, check_pending
 from instrument.performance.values import Values
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
@@ -59,11 +66,12 @@ class Laws(Values):
         directions: Directions | None = None,
         styles: tuple[StyleGroup, ...] | None = None,
         modulation: Modulation | None = None,
+        scenes: Mapping[int, Scene] | None = None,
     ) -> None:
         """`values` (native units) stand in for the parameters' defaults; `models` are names.
 
         `styles` are the groups of layers that may go their own way, the usual ones where that is
-        None.
+        None. `scenes` are those of the preset, by their numbers, which begin at 2.
 
         Raises InstrumentError naming an address, binding or waypoint that does not exist.
         """
@@ -75,14 +83,29 @@ class Laws(Values):
         self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
         ways = direction_parameters(len(self.directions), self.directions.unit)
         modulation = modulation or Modulation()
+        self.scenes = SceneBook(scenes or {})
         self.space = ParameterSpace(
-            (*instrument_parameters(snapshots, pad.axes if pad else 2, len(models)), *ways,
-             *modulation.parameters()),
-            (*instrument_triggers(names, models), *self.styles.triggers(), *modulation.triggers()),
-        )  # fmt: skip
+            (
+                *instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
+                *ways,
+                *launch_parameters(),  # these last: takes of before they were there still open
+                *scene_parameters(),
+                *modulation.parameters(),
+            ),
+            (
+                *instrument_triggers(names, models),
+                *self.styles.triggers(),
+                *modulation.triggers(),
+                *self.scenes.triggers(),
+                *LEARN_TRIGGERS,
+            ),
+        )
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
-        self.triggers = {trigger.address for trigger in self.space.triggers}
+        self.lessons = Lessons(self.space)
+        self.triggers = {trigger.address: trigger.does for trigger in self.space.triggers}
+        self.launches = {a for a in self.triggers if a.startswith("/waypoint/") or a in self.styles}
+        self.launches |= {"/performance/home", *self.scenes.launches()}
         self._find_parameters(ways)
         self._find_models(models)
         self._modulate(modulation, self.shaping, seed)
@@ -91,6 +114,8 @@ class Laws(Values):
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
         self._leash = _LEASH * max(furthest, self.spec.reach)
+        for scene in self.scenes.written.values():
+            check_scene(self, scene)
 
     def _find_parameters(self, ways: tuple[Parameter, ...]) -> None:
         """Where the parameters are that the laws themselves ask for; `ways` of the directions."""
@@ -99,6 +124,8 @@ class Laws(Values):
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
+        self.quantise, self.ahead = find("/launch/quantise"), find("/launch/ahead")
+        self.morph_seconds, self.morph_beats = find("/preset/seconds"), find("/preset/beats")
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
@@ -192,12 +219,15 @@ class Laws(Values):
         kinds = {"waypoint": name[aim.waypoint], "pad": "the pad", "hold": "held"}
         groups = zip(self.styles.groups, aim.styles, strict=False)
         own = [f"{group.name} {name[one]}" for group, one in groups if one != FOLLOWS]
-        return ", ".join([kinds[aim.kind], *own])
+        return ", ".join([kinds[aim.kind], *own, *awaited(self, p)])
 
     # What may be asked for.
 
     def check_aims(self, p: Performance) -> None:
         """Raises InstrumentError where `p` heads for what these laws do not have."""
+        check_taught(self, p)
+        check_scenes(self, p)
+        check_pending(self, p)
         for aim in (p.aim, p.resumes or p.aim):
             known = range(FOLLOWS, len(self.bank))
             groups = len(aim.styles) in (0, len(self.styles.groups))
@@ -221,7 +251,7 @@ class Laws(Values):
         """Raises InstrumentError unless there is a parameter or trigger at `address`."""
         if address in self.space:
             self._check_free(address)
-        elif address not in self.triggers:
+        elif address not in self.triggers and address not in self.lessons.targets:
             free = (parameter.address for parameter in self.space if not parameter.told)
             every = (*free, *sorted(self.triggers))
             raise InstrumentError(f"no {address!r}, allowed are {', '.join(every)}")

@@ -18,7 +18,7 @@ from instrument import InstrumentError
 from instrument.event import is_address
 from instrument.latent.space import F64
 
-Curve = Literal["linear", "exponential", "switch"]
+Curve = Literal["linear", "exponential", "switch", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Parameter:
     """A value one can steer: `low` to `high` in `unit`.
 
     `curve` says how 0..1 spreads over the range: ``linear``; ``exponential`` (equal steps are
-    equal ratios, so `low` is above 0); ``switch`` (off below one half, on from there).
+    equal ratios, so `low` is above 0); ``switch`` (off below one half, on from there); ``steps``
+    (the values in `steps` alone, each given the same room).
     What is `told` follows from other things: it is recorded and shown, and no hand sets it.
     """
 
@@ -37,17 +38,26 @@ class Parameter:
     unit: str = ""
     curve: Curve = "linear"
     told: bool = False
+    steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low < self.high or not self.low <= self.default <= self.high:
             raise InstrumentError(f"{self.address}: needs low <= default <= high, low < high")
         if self.curve == "exponential" and self.low <= 0.0:
             raise InstrumentError(f"{self.address}: an exponential range starts above 0")
+        ends = (self.steps[0], self.steps[-1]) if self.steps else None
+        if self.curve == "steps" and (
+            ends != (self.low, self.high) or list(self.steps) != sorted(set(self.steps))
+        ):
+            raise InstrumentError(f"{self.address}: steps rise from low to high")
 
     def map(self, position: float) -> float:
         """0..1 → native units. What lies outside is clamped. The reverse of `unmap`."""
         if self.curve == "switch":
             return self.high if position >= 0.5 else self.low
+        if self.curve == "steps":
+            last = len(self.steps) - 1
+            return self.steps[math.floor(min(max(position, 0.0), 1.0) * last + 0.5)]
         if position <= 0.0:
             return self.low
         if position >= 1.0:
@@ -63,12 +73,18 @@ class Parameter:
         value = self.clamp(value)
         if self.curve == "exponential":
             return math.log(value / self.low) / math.log(self.high / self.low)
+        if self.curve == "steps":
+            return self.steps.index(value) / (len(self.steps) - 1)
         return (value - self.low) / (self.high - self.low)
 
     def clamp(self, value: float) -> float:
-        """`value` within the range; of a switch, the end it is nearer to."""
+        """`value` within the range; of a switch, the end it is nearer to; of steps, the nearest."""
         if self.curve == "switch":
             return self.high if value >= 0.5 * (self.low + self.high) else self.low
+        if self.curve == "steps":
+            return min(
+                self.steps, key=lambda step: abs(step - min(max(value, self.low), self.high))
+            )
         return self.low if value < self.low else self.high if value > self.high else value
 
 
@@ -132,6 +148,7 @@ class ParameterSpace:
 RAW = "/raw"  # before an address: its value is in native units
 # What the performer hands on: no matter of z.
 STAGE_TRIGGERS = ("/take/record", "/take/toggle", "/display/fullscreen", "/display/hud")
+TEMPO_TRIGGERS = ("/tempo/tap", "/tempo/beat", "/tempo/start")
 PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
 
 
@@ -175,6 +192,15 @@ def direction_parameters(count: int, unit: str = "") -> tuple[Parameter, ...]:
     return tuple(Parameter(f"/direction/{n}", -5.0, 5.0, 0.0, unit) for n in range(1, count + 1))
 
 
+def launch_parameters() -> tuple[Parameter, ...]:
+    """What a launch waits for: the next of every so many beats, and how long before it it goes."""
+    beats = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+    return (
+        Parameter("/launch/quantise", 0.0, 32.0, 0.0, "beats", "steps", steps=beats),
+        Parameter("/launch/ahead", 0.0, 1.0, 0.0, "s"),
+    )
+
+
 def model_words(models: tuple[str, ...]) -> dict[str, int]:
     """How models are called in addresses → their numbers, from 1.
 
@@ -208,6 +234,9 @@ def instrument_triggers(
         Trigger("/performance/hold", "stay where z is now; 0 goes on"),
         Trigger("/performance/flick", "push z on along its way"),
         Trigger("/performance/panic", "every value back to the preset's, and glide home"),
+        Trigger("/tempo/tap", "a tap of the tempo, which is a beat"),
+        Trigger("/tempo/beat", "a beat falls here, whichever is near"),
+        Trigger("/tempo/start", "beat 0 is here"),
         Trigger("/score/play", "play the preset's cues from the start; 0 stops"),
         Trigger("/take/record", "start a take; 0 ends it"),
         Trigger("/take/toggle", "start a take, or end the one that runs"),

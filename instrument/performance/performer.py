@@ -14,13 +14,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from instrument import InstrumentError
 from instrument.event import ControlEvent, is_finite
 from instrument.latent.space import F32, F64
 from instrument.latent.spring import Spring
 from instrument.performance.flight import at_rest
 from instrument.performance.laws import Laws
-from instrument.performance.response import apply
+from instrument.performance.response import apply, launch
 from instrument.performance.state import Aim, Performance
+from instrument.performance.teaching import witness
+from instrument.performance.timekeeping import launch_time
 
 CONTROL_GRID = 240  # Hz: at 60 frames a second the path has four corners a frame, none visible
 
@@ -88,6 +91,7 @@ class Performer(Laws):
             moved.time = event.time
             if is_finite(event):
                 apply(self, moved, event)
+                witness(self, moved, event)
         self._pass_instants(moved, until)
         moved.time = until
         self._land(moved, self.shaping)
@@ -103,25 +107,48 @@ class Performer(Laws):
         if moved.score_since is not None:
             moved.score_since -= now
         moved.models = moved.models.rebased(now)
+        moved.learning = moved.learning.rebased(now)
         moved.tempo = moved.tempo.rebased(now)
         moved.modulation = self.matrix.rebased(moved.modulation, now)
         return moved
 
+    def completed(self, performance: Performance) -> Performance:
+        """A performance of an earlier version, with the parameters that have come since.
+
+        They stand last, and at what they start from. Raises InstrumentError where the count is
+        none these laws ever had.
+        """
+        known = len(performance.values)
+        if not self.quantise <= known <= len(self.space):  # the first of those that came later
+            raise InstrumentError(
+                f"holds {known} parameters, this version of the instrument plays {len(self.space)}"
+            )
+        if known == len(self.space):
+            return performance
+        whole = performance.copy()
+        whole.values = np.concatenate([performance.values, self.start[known:]])
+        whole.tempo = whole.tempo.paced(whole.time, self.value(whole, "/tempo/bpm"))
+        return whole
+
     def _pass_instants(self, p: Performance, until: float) -> None:
-        """Go through every cue, grid point and end of a fade up to `until`, each at its time."""
+        """Go through every cue, launch, grid point and end of a fade, each at its time."""
         while True:
             self.settle(p)
             grid, cue = self._next_grid_point(p), self._next_cue_time(p)
             fade = math.inf if p.models.fade is None else p.models.fade.over_at
+            beat = launch_time(self, p)
             # The grid first where all fall together: the next grid point lies after p.time.
-            if grid <= until and grid <= min(cue, fade):
+            if grid <= until and grid <= min(cue, fade, beat):
                 p.time = grid
                 p.flight = p.flight.anchored(grid)
                 self._land(p)
                 p.stale = True
-            elif fade <= until and fade <= cue:
+            elif fade <= until and fade <= min(cue, beat):
                 p.time = max(fade, p.time)
                 p.models = p.models.arrived(self.now(p))
+            elif beat <= until and beat <= cue and p.tempo.pending is not None:
+                p.time = max(beat, p.time)
+                launch(self, p, p.tempo.pending.address)
             elif cue <= until:
                 p.time = max(cue, p.time)
                 p.next_cue += 1

@@ -23,21 +23,13 @@ from instrument.performance.mapping import Binding
 from instrument.performance.modulation_tables import modulated, read_modulation
 from instrument.performance.performer import Performer
 from instrument.performance.preset_fields import DirectionsFields, PresetFields
+from instrument.performance.reserved import RESERVED, RESERVED_SOURCES, usual_keys
+from instrument.performance.scene_tables import check_scenes_read, names_alone, read_scenes
 from instrument.performance.score import Cue, Score
 from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
 
 _MOST_MODELS = 99
-
-# Keys that must work on every stage, whatever a preset says.
-RESERVED = (
-    Binding("/key/b", "/display/blackout", "toggle", smoothing=0.07),  # 0.2 s to black
-    Binding("/key/space", "/display/freeze", "toggle"),
-    Binding("/key/shift+escape", "/performance/panic"),
-    Binding("/key/r", "/take/toggle"),
-    Binding("/key/f11", "/display/fullscreen"),
-    Binding("/key/tab", "/display/hud"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +149,15 @@ def compose(
         Performer, bank, pad=pad, snapshots=snapshots, models=models, directions=directions,
         styles=_styles(preset, bank), modulation=read_modulation(fields, preset.error),
     )  # fmt: skip
+    scenes = read_scenes(fields, preset.error)
+    stage = partial(stage, scenes=names_alone(scenes))
     probe = modulated(stage, preset.error)
+    check_scenes_read(scenes, probe, preset.error)
     for address, value in fields.parameters.items():
         _check(preset, ["parameters", address], probe.check_value, address, value)
     for number, binding in enumerate(bindings):
         _check(preset, ["binding", number, "target"], probe.check_address, binding.target)
-        if binding.source in {reserved.source for reserved in RESERVED}:
+        if binding.source in RESERVED_SOURCES:
             keys: list[str | int] = ["binding", number, "source"]
             raise preset.error(keys, f"{binding.source} is reserved for {_purpose(binding)}")
     listening = stage(bindings=tuple(bindings))
@@ -172,10 +167,11 @@ def compose(
     _check(preset, ["score_loop"], Score, tuple(cues), fields.score_loop)
     return stage(
         values=fields.parameters,
-        bindings=(*RESERVED, *bindings),
+        bindings=(*RESERVED, *bindings, *usual_keys(frozenset(b.source for b in bindings))),
         score=Score(tuple(cues), fields.score_loop),
         home=fields.home,
         seed=fields.seed if seed is None else seed,
+        scenes=scenes,
     )
 
 

@@ -80,6 +80,17 @@ class ModulationFields(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
 
 
+class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[scene]]``, see `instrument.performance.scene.Scene`; without a `number`, the next one."""
+
+    number: int | None = None
+    name: str = ""
+    waypoint: str | None = None
+    place: tuple[float, ...] | None = None
+    style: dict[str, str] = {}
+    parameters: dict[str, float] = {}
+
+
 class DirectionsFields(msgspec.Struct, forbid_unknown_fields=True):
     """``[directions]``."""
 
@@ -144,6 +155,7 @@ class PresetFields(msgspec.Struct, forbid_unknown_fields=True):
     binding: tuple[BindingFields, ...] = ()
     cue: tuple[CueFields, ...] = ()
     score_loop: float | None = None
+    scene: tuple[SceneFields, ...] = ()
     lfo: tuple[LfoFields, ...] = ()
     modulation: tuple[ModulationFields, ...] = ()
     midi: MidiFields = MidiFields()

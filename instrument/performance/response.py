@@ -7,14 +7,27 @@ purpose, at `p.time`, the exact time of the event.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from instrument.event import ControlEvent
 from instrument.performance.flight import along, aside
-from instrument.performance.glide import ValueGlide
+from instrument.performance.glide import ValueGlide, ValueRamp
 from instrument.performance.laws import Laws
 from instrument.performance.mapping import Binding, Touch, respond
-from instrument.performance.parameters import RAW, STAGE_TRIGGERS
+from instrument.performance.parameters import RAW, STAGE_TRIGGERS, TEMPO_TRIGGERS
+from instrument.performance.scene import FIRST
+from instrument.performance.scenes import (
+    aim_of,
+    columns_of,
+    morph_seconds,
+    scene_now,
+    scene_of,
+)
 from instrument.performance.state import Aim, Performance
+from instrument.performance.teaching import WRITE, binding_of, teach
+from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
+
+_THERE = 1e-9  # positions that differ by less are the same
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
@@ -30,14 +43,18 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
         _fire(laws, p, address, event.value)
     elif address in laws.reports:
         _hear(laws, p, address)
-    for number in laws.by_source.get(address, ()):
+    elif address == ALIGN:
+        align(p, event.value)
+    elif address in laws.lessons.targets:
+        teach(laws, p, address, event.value >= 0.5)
+    for number in p.learning.heard(address, laws.by_source.get(address, ())):
         _follow(laws, p, number, event.value)
     if address in laws.matrix.hears and laws.matrix.hear(laws, p, address, event.value):
         p.flight, p.stale = laws.anchored(p), True
 
 
 def _follow(laws: Laws, p: Performance, number: int, value: float) -> None:
-    binding, touch = laws.bindings[number], p.touches.get(number)
+    binding, touch = binding_of(laws, p, number), p.touches.get(number)
     index = laws.space.find(binding.target)
     if index is None:
         p.touches[number] = Touch(value)
@@ -104,10 +121,10 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
         p.score_since, p.next_cue = (p.time if pressed else None), 0
     elif address in laws.model_words:
         _call_model(laws, p, address, pressed)
+    elif address.startswith("/learn/"):
+        teach(laws, p, address, pressed)
     elif not pressed:
         return
-    elif address == "/performance/home":
-        _go(laws, p, laws.home_index)
     elif address == "/performance/panic":
         _panic(laws, p)
     elif address == "/performance/flick":
@@ -115,18 +132,43 @@ def _fire(laws: Laws, p: Performance, address: str, value: float) -> None:
     elif address in laws.matrix.restarts:
         laws.matrix.restart(p, address)
         p.flight, p.stale = laws.anchored(p), True
+    elif address in laws.scenes and laws.scenes.find(address)[1] == "save":
+        _call_scene(laws, p, address)
+    elif address in TEMPO_TRIGGERS:
+        _keep_time(laws, p, address)
+    elif not postponed(laws, p, address):
+        launch(laws, p, address)
+
+
+def launch(laws: Laws, p: Performance, address: str) -> None:
+    """Go where the trigger at `address` leads, now."""
+    p.tempo = p.tempo.waiting(None)
+    if address == "/performance/home":
+        _go(laws, p, laws.home_index)
     elif address in laws.styles:
         _aim_style(laws, p, address)
+    elif address in laws.scenes:
+        _call_scene(laws, p, address)
     else:
         _go(laws, p, laws.bank.index(address.split("/")[2]))
 
 
-def _go(laws: Laws, p: Performance, waypoint: int) -> None:
+def _keep_time(laws: Laws, p: Performance, address: str) -> None:
+    bpm = keep_time(p, address)
+    if bpm is not None:
+        _set(laws, p, laws.space.index("/tempo/bpm"), bpm)
+
+
+def _head_for(laws: Laws, p: Performance, aim: Aim) -> None:
     p.flight = laws.anchored(p)
-    p.aim, p.resumes, p.stale = Aim("waypoint", waypoint), None, True
+    p.aim, p.resumes, p.stale = aim, None, True
     if laws.spec.radius is not None:
-        swing = aside(p.flight.motion, laws.place(waypoint), laws.spring(p), laws.spec.radius)
+        swing = aside(p.flight.motion, laws.target(p), laws.spring(p), laws.spec.radius)
         p.flight = p.flight.pushed(swing)
+
+
+def _go(laws: Laws, p: Performance, waypoint: int) -> None:
+    _head_for(laws, p, Aim("waypoint", waypoint))
     snapshot = laws.bank.waypoints[waypoint].snapshot
     if snapshot is not None:
         index = laws.space.index("/model/snapshot")
@@ -157,6 +199,46 @@ def _hear(laws: Laws, p: Performance, address: str) -> None:
     model, verb = laws.reports[address]
     now = laws.now(p)
     p.models = p.models.ready(model, now) if verb == "ready" else p.models.failed(model)
+
+
+def _call_scene(laws: Laws, p: Performance, address: str) -> None:
+    """Recall a scene, morph into it, or save it."""
+    number, verb = laws.scenes.find(address)
+    if verb == "save":
+        p.scenes = p.scenes.saving(number, scene_now(laws, p, number))
+        p.requests = (*p.requests, (WRITE, 1.0))
+        return
+    scene = scene_of(laws, p, number)
+    if scene is None:  # an empty slot
+        return
+    seconds = morph_seconds(laws, p) if verb == "morph" else 0.0
+    for index, value in columns_of(laws, scene):
+        # Where z does not follow the pad, a pad on its way would only lead it a way round.
+        if seconds > 0.0 and (index not in laws.axes or p.aim.kind == "pad"):
+            _ramp(laws, p, index, value, seconds)
+        else:
+            _set(laws, p, index, value)
+    aim = aim_of(laws, p, scene)
+    if aim is not None:
+        _head_for(laws, p, aim)
+    p.scenes = replace(p.scenes, current=number)
+
+
+def _ramp(laws: Laws, p: Performance, index: int, value: float, seconds: float) -> None:
+    """A parameter goes to `value` (native units) within `seconds`."""
+    unmap, rule = laws.space.parameters[index].unmap, laws.glide_rules.get(index)
+    if rule is not None and rule != p.glide_rule:  # another word on the same spring: go on from it
+        arrival = laws.spring(p).arrival_seconds
+        words = {"frequency": laws.spring(p).frequency, "seconds": arrival}
+        start = unmap(words.get(rule, arrival * p.tempo.bpm / 60.0))
+    else:
+        start = unmap(laws.base_at(p, index))
+    if abs(start - unmap(value)) < _THERE:  # nothing on its way costs nothing
+        _set(laws, p, index, value)
+        return
+    _touch_flight(laws, p, index)
+    p.gliding[index] = ValueRamp(start, unmap(value), p.time, seconds)
+    p.values[index] = value
 
 
 def _aim_style(laws: Laws, p: Performance, address: str) -> None:
@@ -195,9 +277,12 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.values = laws.start.copy()
     p.gliding.clear()
     p.touches.clear()
+    p.learning = p.learning.arm("")
+    p.scenes = replace(p.scenes, current=FIRST)
     p.modulation = p.modulation.let_go()
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0
+    p.tempo = p.tempo.waiting(None)
     _go(laws, p, laws.home_index)
     # What the preset says of the snapshot stands before what its home wishes.
     snapshot = laws.space.index("/model/snapshot")

@@ -17,9 +17,11 @@ from instrument import InstrumentError
 from instrument.latent.space import F64, LatentSpec
 from instrument.performance.crossfade import Models, models_from_json
 from instrument.performance.flight import Flight, flight_from_json, place_from
-from instrument.performance.glide import ValueGlide
+from instrument.performance.glide import Glide, glide_from_json, glide_to_json
+from instrument.performance.learning import Learning, learning_from_json
 from instrument.performance.mapping import Touch
 from instrument.performance.modulation_state import ModulationState, modulation_from_json
+from instrument.performance.scene import SavedScenes, saved_scenes_from_json
 from instrument.performance.tempo import Tempo, tempo_from_json
 
 GlideRule = Literal["frequency", "seconds", "beats"]
@@ -56,13 +58,16 @@ class Performance:
     values: F64
     resumes: Aim | None = None
     glide_rule: GlideRule = "frequency"
-    gliding: dict[int, ValueGlide] = field(default_factory=dict)
+    gliding: dict[int, Glide] = field(default_factory=dict)
     touches: dict[int, Touch] = field(default_factory=dict)
     score_since: float | None = None
     next_cue: int = 0
     flicks: int = 0
     models: Models = field(default_factory=Models)
     tempo: Tempo = field(default_factory=Tempo)
+    learning: Learning = field(default_factory=Learning)
+    scenes: SavedScenes = field(default_factory=SavedScenes)
+    touched: str = ""  # what a hand moved last: the address of a parameter or trigger
     modulation: ModulationState = field(default_factory=ModulationState)
     # What the last advance asked of the stage: (address, value), for what is no matter of z.
     requests: tuple[tuple[str, float], ...] = ()
@@ -88,13 +93,16 @@ class Performance:
             "resumes": _aim_to_json(self.resumes),
             "values": self.values.tolist(),
             "glide_rule": self.glide_rule,
-            "gliding": [[i, g.start, g.aim, g.since, g.smoothing] for i, g in self.gliding.items()],
+            "gliding": [[i, *glide_to_json(glide)] for i, glide in self.gliding.items()],
             "touches": [[i, t.value, t.position] for i, t in self.touches.items()],
             "score_since": self.score_since,
             "next_cue": self.next_cue,
             "flicks": self.flicks,
             "models": self.models.to_json(),
             "tempo": self.tempo.to_json(),
+            "learning": self.learning.to_json(),
+            "touched": self.touched,
+            "scenes": self.scenes.to_json(),
             "modulation": self.modulation.to_json(),
         }
 
@@ -112,7 +120,7 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             resumes=None if fields["resumes"] is None else _aim_from_json(fields["resumes"], spec),
             values=np.array(fields["values"], np.float64),
             glide_rule=fields["glide_rule"],
-            gliding={int(i): ValueGlide(*map(float, rest)) for i, *rest in fields["gliding"]},
+            gliding={int(i): glide_from_json(rest) for i, *rest in fields["gliding"]},
             touches={
                 int(i): Touch(float(v), None if p is None else float(p))
                 for i, v, p in fields["touches"]
@@ -122,6 +130,9 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
             flicks=int(fields["flicks"]),
             models=models_from_json(fields["models"], float(fields["time"])),
             tempo=tempo_from_json(fields.get("tempo"), float(fields["time"])),
+            learning=learning_from_json(fields.get("learning")),
+            touched=str(fields.get("touched", "")),
+            scenes=saved_scenes_from_json(fields.get("scenes")),
             modulation=modulation_from_json(fields.get("modulation"), float(fields["time"])),
         )
         _check(performance)
@@ -132,10 +143,9 @@ def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:
 
 def _check(p: Performance) -> None:
     """Raises ValueError on what no performance can hold, so that it cannot stop a show later."""
-    glides = [number for g in p.gliding.values() for number in (g.start, g.aim, g.smoothing)]
     flight = (p.flight.drift_phase, p.flight.drift_rate)
     clock = (p.time, p.time - p.flight.anchor, *(p.time - g.since for g in p.gliding.values()))
-    if not all(map(math.isfinite, (*p.values.ravel(), *glides, *flight, *clock))):
+    if not all(map(math.isfinite, (*p.values.ravel(), *flight, *clock))):
         raise ValueError("a number that is not finite")
     if min(clock) < 0.0 or p.next_cue < 0 or p.flicks < 0 or min(flight) < 0.0:
         raise ValueError("a time or a count below 0")

@@ -64,16 +64,19 @@ class Tempo:
 
     def anchored(self, time: float) -> Tempo:
         """The same beat, read from `time` on."""
-        if time == self.anchor:
-            return self
-        gone = (time - self.anchor) * (self.bpm / 60.0)
-        left = max(self.over - gone, 0.0)
-        offset = self.offset * (left / self.over) if left > 0.0 else 0.0
-        return replace(self, anchor=time, count=self.beats(time), offset=offset, over=left)
+        return self if time == self.anchor else self._from(time, self.bpm)
 
     def paced(self, time: float, bpm: float) -> Tempo:
         """With another tempo from `time` on."""
-        return self if bpm == self.bpm else replace(self.anchored(time), bpm=bpm)
+        return self if bpm == self.bpm else self._from(time, bpm)
+
+    def _from(self, time: float, bpm: float) -> Tempo:
+        left = self.over - (time - self.anchor) * (self.bpm / 60.0)
+        # Not `replace`: this runs 240 times a second while a smoothed tempo is on its way.
+        if left > 0.0:
+            offset = self.offset * (left / self.over)
+            return Tempo(time, self.beats(time), bpm, offset, left, self.taps, self.pending)
+        return Tempo(time, self.beats(time), bpm, 0.0, 0.0, self.taps, self.pending)
 
     def aligned(self, time: float, beats: float) -> Tempo:
         """On its way to a clock that counts `beats` at `time`, to the nearest bar."""

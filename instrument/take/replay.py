@@ -68,11 +68,10 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InstrumentError(f"{where}: cannot be played again ({error!r})") from error
     performance = performance_from_json(began, bank.spec)
-    if len(performance.values) != len(performer.space):
-        raise InstrumentError(
-            f"{where}: holds {len(performance.values)} parameters, "
-            f"this version of the instrument plays {len(performer.space)}"
-        )
+    try:
+        performance = performer.completed(performance)
+    except InstrumentError as error:
+        raise InstrumentError(f"{where}: {error}") from error
     if max(performance.models.wanted) > len(performer.models):
         raise InstrumentError(f"{where}: begins with a model that is not in its list")
     performer.check_aims(performance)
@@ -120,6 +119,7 @@ def verify(record: TakeRecord, where: str) -> Verification:
     """Play `record` again and compare. Raises InstrumentError where it cannot be."""
     performer, performance = performer_of(record.attachments, where)
     largest, worst, parameters = 0.0, None, 0.0
+    columns = _columns(performer, record, where)
     rows = play(performer, performance, record.events, record.header.rate, len(record.z))
     for row, (z, values) in enumerate(rows):
         if not record.present[row]:
@@ -128,10 +128,18 @@ def verify(record: TakeRecord, where: str) -> Verification:
         if difference > largest:
             largest, worst = difference, row
         recorded = record.parameters[row]
-        off = np.abs(values.astype(np.float32) - recorded)
+        off = np.abs(values[columns].astype(np.float32) - recorded)
         parameters = max(parameters, float(np.max(off, initial=0.0)))
     missing = int(np.count_nonzero(~record.present))
     return Verification(len(record.z), largest, worst, parameters, missing)
+
+
+def _columns(performer: Performer, record: TakeRecord, where: str) -> list[int]:
+    """Where the parameters of `record` stand among the performer's, which may have more."""
+    try:
+        return [performer.space.index(address) for address in record.header.addresses]
+    except InstrumentError as error:
+        raise InstrumentError(f"{where}: {error}") from error
 
 
 def resample(record: TakeRecord, rate: FrameRate, where: str) -> ZSequence:
@@ -141,9 +149,10 @@ def resample(record: TakeRecord, rate: FrameRate, where: str) -> ZSequence:
     frames = rate.frames_in(header.rate.time_of(len(record.z)))
     z = np.empty((frames, *header.spec.shape), np.float32)
     parameters = np.empty((frames, len(header.addresses)), np.float32)
+    columns = _columns(performer, record, where)
     rows = play(performer, performance, record.events, rate, frames)
     for row, (place, values) in enumerate(rows):
-        z[row], parameters[row] = place, values
+        z[row], parameters[row] = place, values[columns]
     sequence = record.sequence
     return replace(
         sequence, z=z, parameters=parameters, rate=rate, source=f"{sequence.source} at {rate}"

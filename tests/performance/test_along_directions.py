@@ -45,9 +45,10 @@ def spec(request):
 def test_at_zero_they_change_no_bit(spec, events) -> None:
     without, along = PAIRS[spec]
     instants = frames(8, SECONDS)
+    shared = [along.space.index(address) for address in without.space.addresses]
     for p, q in zip(play(without, instants, events), play(along, instants, events), strict=True):
         assert along.z(q).tobytes() == without.z(p).tobytes()
-        assert along.values(q)[: len(without.space)].tobytes() == without.values(p).tobytes()
+        assert along.values(q)[shared].tobytes() == without.values(p).tobytes()
 
 
 @LAW
@@ -83,7 +84,8 @@ def test_they_are_parameters_like_all_others(spec) -> None:
     passed = 5.0 * 0.8 * (1.0 - math.exp(-1.0))
     assert performer.value(gliding, "/direction/2") == pytest.approx(passed)
     assert [performer.value(off, f"/direction/{n}") for n in (1, 2, 3)] == [0.0, 0.0, 0.0]
-    assert performer.values(gliding)[-2] == pytest.approx(passed)
+    column = performer.space.index("/direction/2")
+    assert performer.values(gliding)[column] == pytest.approx(passed)
 
 
 @LAW

@@ -8,7 +8,8 @@ import pytest
 from stages import bank_of_four, event, play
 
 from instrument import InstrumentError
-from instrument.performance.preset import RESERVED, compose, load_preset, preset_from_text
+from instrument.performance.preset import compose, load_preset, preset_from_text
+from instrument.performance.reserved import RESERVED, USUAL
 from instrument.timebase import FrameRate
 
 GOOD = """\
@@ -93,7 +94,14 @@ def test_the_smallest_preset_composes() -> None:
     text = 'format = "preset/1"\nmodel = "m"\nbank = "b"\n'
     performer = compose(preset_from_text(text, "small"), bank_of_four())
     assert performer.pad is None
-    assert performer.bindings == RESERVED
+    assert performer.bindings == (*RESERVED, *USUAL)
+
+
+def test_a_preset_may_use_a_usual_key_for_something_else() -> None:
+    text = GOOD + '[[binding]]\nsource = "/key/l"\ntarget = "/performance/home"\n'
+    bindings = compose(preset_from_text(text, "p"), bank_of_four()).bindings
+    assert [b.target for b in bindings if b.source == "/key/l"] == ["/performance/home"]
+    assert bindings[-2:] == USUAL[1:]
 
 
 def test_a_seed_can_be_given() -> None:
