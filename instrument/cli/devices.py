@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -83,7 +82,7 @@ def _addresses(programme: Programme, osc: bool, path: Path | None, as_json: bool
 
 def _list(programme: Programme, as_json: bool) -> None:
     with MidiRig(lambda event: None, WallClock(), programme.profiles) as rig:
-        time.sleep(_SETTLE)
+        threading.Event().wait(_SETTLE)
         midi = rig.rows()
     ears, trouble = inputs()
     fields = {
@@ -137,10 +136,11 @@ def _monitor(programme: Programme, wishes: Wishes, seconds: float | None, as_jso
 
 
 def _show(ended: threading.Event, seconds: float | None, table: Callable[[], Table]) -> None:
-    until = None if seconds is None else time.monotonic() + seconds
+    clock = WallClock()
+    until = None if seconds is None else clock.now() + seconds
 
     def over() -> bool:
-        return until is not None and time.monotonic() >= until
+        return until is not None and clock.now() >= until
 
     screen = console()
     if not screen.is_terminal:

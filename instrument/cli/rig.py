@@ -62,8 +62,11 @@ def osc_wish(
     )
 
 
-def tree_of(performer: Performer) -> Tree:
-    """Everything `performer` can be told, as a device must know it."""
+def tree_of(performer: Performer, *, learning: bool = False) -> Tree:
+    """Everything `performer` can be told, as a device must know it.
+
+    With `learning`, the addresses that arm a parameter for a control to come are there too.
+    """
     parameters = (
         Node(
             p.address, "parameter", "", column, p.low, p.high, p.default, p.unit, p.curve, p.told,
@@ -72,7 +75,9 @@ def tree_of(performer: Performer) -> Tree:
         for column, p in enumerate(performer.space)
     )  # fmt: skip
     triggers = (Node(t.address, "trigger", t.does) for t in performer.space.triggers)
-    return Tree((*parameters, *triggers))
+    lessons = performer.lessons.targets.items() if learning else ()
+    arming = (Node(a, "trigger", f"learn {target}; 0 does not") for a, target in lessons)
+    return Tree((*parameters, *triggers, *arming))
 
 
 def ear_settings(fields: AudioFields, where: str) -> AudioSettings:
@@ -114,7 +119,7 @@ class StageRig:
     ) -> None:  # fmt: skip
         """`tell` gets the notices too, where nobody looks at a screen."""
         self._performer, self._preset = programme.performer, programme.preset
-        self.tree, self.mirror = tree_of(programme.performer), Mirror()
+        tree, self.mirror = tree_of(programme.performer, learning=True), Mirror()
         self._bpm = programme.performer.space.index("/tempo/bpm")
         self._columns = {p.address: n for n, p in enumerate(programme.performer.space)}
         tempo = programme.preset.fields.tempo.source
@@ -123,14 +128,14 @@ class StageRig:
             put, clock, programme.profiles, transport=self._transport,
             wanted=self.wanted if programme.preset.fields.midi.feedback else None,
         )  # fmt: skip
-        self.osc = _osc(self.tree, self.mirror, put, clock, wishes.osc)
+        self.osc = _osc(tree, self.mirror, put, clock, wishes.osc)
         self.ear = _ear(programme.preset, put, clock, wishes.ear, self.conductor)
         seat = tempo == "link" or programme.preset.fields.tempo.link
         self.link = LinkSession(self.conductor.link, clock) if seat else None
         self.scribe = Scribe(programme.preset, _keeper(programme))
         self._learning: Learning | None = None
         self._lamps: tuple[Binding, ...] = ()
-        self._taps: tuple[float, ...] = ()
+        self._tempo = float(programme.performer.start[self._bpm])
         self._armed = ""
         self._tell = tell
         self._unread: deque[str] = deque(maxlen=20)
@@ -177,11 +182,10 @@ class StageRig:
                 sources = [b.source for b in bindings]
                 sources += [one.source for one in self._preset.fields.modulation]
                 self.midi.listen(sources)
-        taps = performance.tempo.taps
-        if taps is not self._taps:
-            if taps and (not self._taps or taps[-1] != self._taps[-1]):
-                self.conductor.tapped(now)
-            self._taps = taps
+        # Not what modulation makes of it: the conductor would fight that.
+        self._tempo = float(performance.values[self._bpm])
+        if performance.tempo.taps:
+            self.conductor.tapped(now - performance.time + performance.tempo.taps[-1])
 
     def keep(self, performance: Performance) -> None:
         """Have what was learnt and saved written into the preset's file."""
@@ -249,8 +253,7 @@ class StageRig:
         return {b.source: b.target.strip("/").replace("/", " ") for b in self._lamps}
 
     def _standing(self) -> float:
-        values = self.mirror.read().values
-        return float(values[self._bpm]) if len(values) else 120.0
+        return self._tempo
 
     def _transport(self, kind: Any, time: float, position: int) -> None:
         self.conductor.midi(kind, time, position)

@@ -29,7 +29,7 @@ from instrument.live.rig import NoRig, Rig, reflection_of
 from instrument.live.tape import Tape
 from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
-from instrument.performance.teaching import WRITE
+from instrument.performance.teaching import WRITE, news
 from instrument.timebase import Clock, FrameRate
 
 _log = logging.getLogger(__name__)
@@ -152,9 +152,12 @@ class Loop:
         events.sort(key=lambda event: event.time)
         for event in arrived:
             self.meters.event(self._index, event.time)
-        self._performance = self._performer.advance(self._performance, due, events)
+        before = self._performance
+        self._performance = self._performer.advance(before, due, events)
         for event in events:
             tape.event(event)
+        if learnt := news(before, self._performance):
+            self._captions.say(learnt, self._clock.now())
         self._answer(self._performance.requests)
         self._follow()
         self._z = self._performer.z(self._performance)
@@ -203,7 +206,7 @@ class Loop:
                 self._record(pressed)
             elif address == "/take/toggle" and pressed:
                 self._record(not tape.is_running)
-            elif address == WRITE:
+            elif address == WRITE and not self._show.script:  # a script that was a take is kept
                 self._show.rig.keep(self._performance)
             elif address == "/display/fullscreen" and pressed and screen is not None:
                 screen.surface.toggle_fullscreen()

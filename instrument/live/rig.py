@@ -65,6 +65,8 @@ def reflection_of(
         lit.add("/score/play")
     if recording:
         lit |= {"/take/record", "/take/toggle"}
+    if performance.scenes.current:
+        lit.add(f"/preset/{performance.scenes.current}/recall")
     models = performance.models
     lit.add(f"/model/{models.first}/load")
     if models.second:
