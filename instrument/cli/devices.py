@@ -17,7 +17,8 @@ from rich.table import Table
 
 from instrument import InstrumentError
 from instrument.cli.console import console, report, say
-from instrument.cli.rig import StageRig, Wishes, osc_wish, tree_of
+from instrument.cli.ports import Wishes, osc_wish, tree_of
+from instrument.cli.rig import StageRig
 from instrument.cli.sources import Programme, assemble
 from instrument.control.microphone import inputs
 from instrument.control.midi import MidiRig

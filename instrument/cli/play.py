@@ -19,8 +19,9 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli.console import report, say
+from instrument.cli.ports import Wishes, osc_wish
 from instrument.cli.render import render_film
-from instrument.cli.rig import StageRig, Wishes, osc_wish
+from instrument.cli.rig import StageRig
 from instrument.cli.sources import Programme, assemble, bundled_script, open_take, parse_size
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from instrument import InstrumentError
+from instrument.cli.ports import Wishes, open_ear, open_osc, tree_of
 from instrument.cli.sources import Programme
-from instrument.control.audio import Ear
-from instrument.control.audio_settings import BANDS, AudioSettings, Band
 from instrument.control.device import Put
 from instrument.control.link import LinkSession
 from instrument.control.midi import MidiRig
 from instrument.control.mirror import Mirror, Reflection
-from instrument.control.osc import Osc, OscSettings
 from instrument.control.tempo import Conductor
-from instrument.control.tree import Node, Tree
 from instrument.live.scribe import Scribe
 from instrument.performance.learning import Learning
 from instrument.performance.mapping import Binding
-from instrument.performance.performer import Performer
 from instrument.performance.preset import Preset
 from instrument.performance.preset_changes import Changes, changes_of
-from instrument.performance.preset_fields import AudioFields, OscFields
 from instrument.performance.preset_writing import keep
 from instrument.performance.state import Performance
 from instrument.performance.teaching import bindings_now, lesson
@@ -39,75 +31,6 @@ from instrument.timebase import Clock
 OWN_PRESETS = Path("my-presets")  # where a bundled preset is copied to when it is changed
 _LOOK = 0.2  # s between two looks at the devices
 _SILENCE = -100.0  # dBFS
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the command line says of the devices, before what the preset says. None: nothing."""
-
-    osc: OscFields
-    ear: str | None = None  # an input's name, or a WAV file
-
-
-def osc_wish(
-    preset: Preset, port: int | None, listen: str | None, allow: Sequence[str] | None
-) -> OscFields:
-    """How OSC is to be heard: as the command line says, else as the preset does."""
-    fields = preset.fields.osc
-    return OscFields(
-        fields.port if port is None else port,
-        listen or fields.listen,
-        tuple(allow or fields.allow),
-        fields.announce,
-    )
-
-
-def tree_of(performer: Performer, *, learning: bool = False) -> Tree:
-    """Everything `performer` can be told, as a device must know it.
-
-    With `learning`, the addresses that arm a parameter for a control to come are there too.
-    """
-    parameters = (
-        Node(
-            p.address, "parameter", "", column, p.low, p.high, p.default, p.unit, p.curve, p.told,
-            p.map, p.unmap,
-        )
-        for column, p in enumerate(performer.space)
-    )  # fmt: skip
-    triggers = (Node(t.address, "trigger", t.does) for t in performer.space.triggers)
-    lessons = performer.lessons.targets.items() if learning else ()
-    arming = (Node(a, "trigger", f"learn {target}; 0 does not") for a, target in lessons)
-    return Tree((*parameters, *triggers, *arming))
-
-
-def ear_settings(fields: AudioFields, where: str) -> AudioSettings:
-    """How a preset's ``[audio]`` wants to be listened to. Raises InstrumentError naming the key."""
-    said: dict[str, Any] = {
-        k: v for k, v in msgspec.structs.asdict(fields).items() if v is not None
-    }
-    for word in ("device", "file"):
-        said.pop(word, None)
-    try:
-        for name in BANDS:
-            if name in said:
-                band = msgspec.structs.asdict(said[name])
-                said[name] = Band(**{k: v for k, v in band.items() if v is not None})
-        return AudioSettings(**said)
-    except InstrumentError as error:
-        raise InstrumentError(f"{where}: {error}") from error
-
-
-def _said(fields: msgspec.Struct) -> dict[str, Any]:
-    return {
-        key: value for key, value in msgspec.structs.asdict(fields).items() if value is not None
-    }
-
-
-def listens_to(preset: Preset, root: str) -> bool:
-    """Whether `preset` has a source below `root`, such as ``/audio/``."""
-    sources = [one.source for one in preset.fields.binding]
-    sources += [one.source for one in preset.fields.modulation]
-    return any(source.startswith(root) for source in sources)
 
 
 class StageRig:
@@ -128,8 +51,8 @@ class StageRig:
             put, clock, programme.profiles, transport=self._transport,
             wanted=self.wanted if programme.preset.fields.midi.feedback else None,
         )  # fmt: skip
-        self.osc = _osc(tree, self.mirror, put, clock, wishes.osc)
-        self.ear = _ear(programme.preset, put, clock, wishes.ear, self.conductor)
+        self.osc = open_osc(tree, self.mirror, put, clock, wishes.osc)
+        self.ear = open_ear(programme.preset, put, clock, wishes.ear, self.conductor)
         seat = tempo == "link" or programme.preset.fields.tempo.link
         self.link = LinkSession(self.conductor.link, clock) if seat else None
         self.scribe = Scribe(programme.preset, _keeper(programme))
@@ -257,31 +180,6 @@ class StageRig:
 
     def _transport(self, kind: Any, time: float, position: int) -> None:
         self.conductor.midi(kind, time, position)
-
-
-def _osc(tree: Tree, mirror: Mirror, put: Put, clock: Clock, fields: OscFields) -> Osc | None:
-    if fields.port == 0:
-        return None
-    settings = OscSettings(fields.port, fields.listen, tuple(fields.allow), fields.announce)
-    return Osc(tree, mirror, put, clock, settings)
-
-
-def _ear(
-    preset: Preset, put: Put, clock: Clock, wish: str | None, conductor: Conductor
-) -> Ear | None:
-    """Only a show that wants to hear opens a microphone."""
-    fields = preset.fields.audio
-    wants = listens_to(preset, "/audio/") or preset.fields.tempo.source == "audio"
-    name = wish if wish is not None else fields.file or fields.device
-    if name is None and not wants and fields == AudioFields():
-        return None
-    path = Path(name).expanduser() if name else None
-    if path is not None and path.suffix.lower() == ".wav":
-        beside = (preset.folder or Path()) / path
-        source: str | Path = beside if wish is None and beside.exists() else path
-    else:
-        source = name or ""
-    return Ear(source, put, clock, conductor.audio, ear_settings(fields, preset.where))
 
 
 def _keeper(programme: Programme) -> Any:
