@@ -93,6 +93,7 @@ def listens_to(preset: Preset, root: str) -> bool:
 
 
 def open_osc(tree: Tree, mirror: Mirror, put: Put, clock: Clock, fields: OscFields) -> Osc | None:
+    """OSC as `fields` say, or None where they say none. Raises InstrumentError on a bad network."""
     if fields.port == 0:
         return None
     settings = OscSettings(fields.port, fields.listen, tuple(fields.allow), fields.announce)
