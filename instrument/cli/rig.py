@@ -29,6 +29,7 @@ from instrument.performance.teaching import bindings_now, lesson
 from instrument.timebase import Clock
 
 OWN_PRESETS = Path("my-presets")  # where a bundled preset is copied to when it is changed
+_GLOWS = 0.5  # of a lamp; one that knows only on and off is off
 _LOOK = 0.2  # s between two looks at the devices
 _SILENCE = -100.0  # dBFS
 
@@ -166,7 +167,9 @@ class StageRig:
     def _position(self, binding: Binding, reflection: Reflection) -> float:
         column = self._columns.get(binding.target)
         if column is None:
-            return 1.0 if binding.target in reflection.lit else 0.0
+            # A pad that leads somewhere glows; the one where z is heading is bright.
+            dark = _GLOWS if binding.target.startswith("/waypoint/") else 0.0
+            return 1.0 if binding.target in reflection.lit else dark
         parameter = self._performer.space.parameters[column]
         position = parameter.unmap(float(reflection.values[column]))
         return position if binding.mode == "relative" else binding.unmap(position)
