@@ -93,9 +93,9 @@ def test_pulseaudio(tmp_path: Path) -> None:
             concert.events = concert.events[begun:]
             concert.arrivals = concert.arrivals[begun:]
             heard = concert.onsets()
-            # Where the song begins is not known; the pattern of the claps is.
-            start = np.median([heard[n] - track.onsets[n] for n in range(min(len(heard), 10))])
-            pairs = matched(heard, track.onsets + start)
+            # When the player began is not known: take whatever start explains most.
+            starts = (heard[:4, None] - track.onsets[None, :4]).ravel()
+            pairs = max((matched(heard, track.onsets + start) for start in starts), key=len)
             assert len(pairs) >= 0.95 * len(track.onsets)
             assert len(heard) - len(pairs) <= 0.05 * len(heard) + 1  # that it starts is a sound
 
