@@ -1,5 +1,8 @@
 """From samples to events: whatever comes in, what comes out is finite, in range and repeatable."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +205,17 @@ def test_beats_survive_two_of_a_hundred_blocks_lost() -> None:
             off.append(analysis.beat.time - track.beats[0])
     errors = (np.array(off) + 0.25) % 0.5 - 0.25
     assert len(errors) > 50 and np.percentile(np.abs(errors), 99) < 0.02
+
+
+def test_the_bench_listens_to_a_recording(tmp_path: Path) -> None:
+    track = drums(120.0, 4)
+    path = tmp_path / "x.wav"
+    path.write_bytes(riff(3, 32, track.samples.astype("<f4").tobytes(), channels=1))
+    bench = Path(__file__).resolve().parents[2] / "scripts" / "bench_audio"
+    ran = subprocess.run([sys.executable, bench, path], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)[str(path)]
+    assert abs(said["bpm_median"] - 120.0) < 1.0 and said["events"]["/audio/in/onset"] > 20
 
 
 def test_a_file_is_heard_as_it_would_be_live(tmp_path: Path) -> None:

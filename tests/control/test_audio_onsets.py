@@ -30,7 +30,7 @@ def shares(track: Track, settings=None) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("noise", "seed"), [(-50.0, 3), (-30.0, 4)])
 def test_claps_are_found_and_little_else(noise: float, seed: int) -> None:
-    found, false = shares(claps(40, noise, seed))
+    found, false = shares(claps(24, noise, seed))
     assert found >= 0.95 and false <= 0.05
 
 

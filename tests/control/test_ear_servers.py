@@ -76,7 +76,7 @@ def running(*command: str):
 
 
 def test_pulseaudio(tmp_path: Path) -> None:
-    track = claps(16)
+    track = claps(10)
     song = tmp_path / "claps.wav"
     song.write_bytes(riff(3, 32, track.samples.astype("<f4").tobytes(), channels=1))
     with pulse(tmp_path) as server:
@@ -93,9 +93,9 @@ def test_pulseaudio(tmp_path: Path) -> None:
             concert.events = concert.events[begun:]
             concert.arrivals = concert.arrivals[begun:]
             heard = concert.onsets()
-            # Where the song begins is not known; the pattern of the claps is.
-            start = np.median([heard[n] - track.onsets[n] for n in range(min(len(heard), 16))])
-            pairs = matched(heard, track.onsets + start)
+            # When the player began is not known: take whatever start explains most.
+            starts = (heard[:4, None] - track.onsets[None, :4]).ravel()
+            pairs = max((matched(heard, track.onsets + start) for start in starts), key=len)
             assert len(pairs) >= 0.95 * len(track.onsets)
             assert len(heard) - len(pairs) <= 0.05 * len(heard) + 1  # that it starts is a sound
 
@@ -121,20 +121,19 @@ def test_jack_and_its_metronome(tmp_path: Path) -> None:
     with jack(tmp_path) as server:
         assert "system" in [one.name for one in inputs()[0]]
         with listening("system") as (ear, concert):
-            metronome_is_followed(ear, concert)
             killed_and_back(server, ear)
+            metronome_is_followed(ear, concert)
             concert.sane()
 
 
 def metronome_is_followed(ear: Ear, concert: Concert) -> None:
     """On a machine that is too busy JACK itself loses time, and so does its metronome."""
     for _ in range(3):
-        before = ear.lost + ear.overflows
-        onsets, beats = metronome(concert)
-        if ear.lost + ear.overflows == before:
+        onsets, beats, lost = metronome(ear, concert)
+        if not lost:
             break
     else:
-        pytest.skip(f"JACK lost {ear.lost} samples and overflowed {ear.overflows} times")
+        pytest.skip(f"this machine is too busy for JACK: {lost} samples lost in the last run")
     # What is true: a grid of half a second through the middle of all clicks.
     grid = np.median((onsets - onsets[0] + 0.25) % 0.5 - 0.25) + onsets[0]
     settled = [beat for beat in beats if beat[0] > onsets[0] + 6.0]
@@ -144,8 +143,8 @@ def metronome_is_followed(ear: Ear, concert: Concert) -> None:
     assert np.percentile(np.abs(off), 99) <= 0.02
 
 
-def metronome(concert: Concert):
-    """A dozen seconds of it: when clicks were heard, and what was believed."""
+def metronome(ear: Ear, concert: Concert):
+    """A dozen seconds of it: when clicks were heard, what was believed, samples lost meanwhile."""
     concert.events.clear()
     concert.arrivals.clear()
     concert.beats.clear()
@@ -155,8 +154,10 @@ def metronome(concert: Concert):
         assert own
         for port in own:
             subprocess.run(["jack_connect", "metro:120_bpm", port], check=False, timeout=10)
-        wait_for(lambda: len(concert.onsets()) > 24, 30, "two dozen clicks")
-        return concert.onsets(), list(concert.beats)
+        wait_for(lambda: len(concert.onsets()) > 1, 30, "the first clicks")
+        lost = ear.lost
+        wait_for(lambda: len(concert.onsets()) > 22, 30, "two dozen clicks")
+        return concert.onsets(), list(concert.beats), ear.lost - lost
 
 
 def test_a_name_that_is_not_there_is_grey_and_waits(tmp_path: Path) -> None:
@@ -201,6 +202,19 @@ def test_a_machine_without_portaudio(tmp_path: Path, monkeypatch) -> None:
         assert ear.notices() == ["audio: default input: PortAudio is not installed"]
     finally:
         ear.close()
+
+
+def test_a_sound_system_that_never_answers_ends_the_listener(tmp_path: Path) -> None:
+    # A server that was stopped in mid-word: PortAudio waits for it for ever.
+    (tmp_path / "sounddevice.py").write_text("import time\ntime.sleep(60)\n")
+    begin = "from instrument.control import listener as l; l._HANG = 0.3; l.main(['', '1'])"
+    environment = microphone._environment()
+    path = f"{tmp_path}:{environment.get('PYTHONPATH', '')}".rstrip(":")
+    command = [sys.executable, "-P", "-c", begin]
+    with subprocess.Popen(
+        command, env=environment | {"PYTHONPATH": path}, stdin=subprocess.PIPE
+    ) as listener:
+        assert listener.wait(30) == 3  # of itself, while its input is still open
 
 
 def test_a_listener_that_hangs_is_ended(tmp_path: Path, monkeypatch) -> None:
