@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 class Reflection:
     """One moment: `values F64[P]` in native units, one a parameter, never written to again.
 
+    They are what hands have set, without what modulation adds, for a fader must not be moved by an
+    oscillator; of what is told, they are what is told.
     `lit` are the addresses of triggers that are on: the waypoint z is heading for
     (``/waypoint/3/go`` and its named twin), ``/take/record`` while a take runs and so on. `beat` is
     the tempo's beat count, for lamps that blink.

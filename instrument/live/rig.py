@@ -57,6 +57,9 @@ def reflection_of(
     performer: Performer, performance: Performance, values: F64, recording: bool
 ) -> Reflection:
     """How things stand in `performance`, whose values are `values F64[P]`."""
+    told = list(performer.told)
+    set_by_hand = performance.values.copy()
+    set_by_hand[told] = values[told]
     beat = performer.beat_at(performance, performance.time)
     lit = set(_places(performer, performance.aim))
     if performance.aim.kind == "hold":
@@ -74,7 +77,7 @@ def reflection_of(
     pending = performance.tempo.pending
     if pending is not None and math.floor(2.0 * beat) % 2 == 0:  # what waits for its beat blinks
         lit.add(pending.address)
-    return Reflection(values, frozenset(lit), beat)
+    return Reflection(set_by_hand, frozenset(lit), beat)
 
 
 def _places(performer: Performer, aim: Aim) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from instrument import InstrumentError
 from instrument.decoder.models import find_model, read_manifest
@@ -32,7 +33,7 @@ from painter import CHUNK, FAMILIES, paint  # noqa: E402
 from painter.canvas import Canvas  # noqa: E402
 from training import caution, smoothness, state, world  # noqa: E402
 from training.critic import Critic  # noqa: E402
-from training.export import choose, export, newest_weights  # noqa: E402
+from training.export import Finish, choose, export, newest_weights  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
 from training.pictures import Pictures, slot_families  # noqa: E402
 from training.program import arguments  # noqa: E402
@@ -326,12 +327,13 @@ def test_a_training_becomes_a_model_and_a_model_a_training(tmp_path):
     for _ in range(3):
         training.step()
         training.snapshot()
-    export(tmp_path / "state", tmp_path / "model", SMALL.sharpness)
+    export(tmp_path / "state", tmp_path / "model", Finish(SMALL.sharpness, 1, 1.0))
     folder.close()
 
     manifest = read_manifest(tmp_path / "model")
     assert manifest.spec.snapshots == 3 and manifest.size == (256, 256)
     told = json.loads((tmp_path / "model" / "manifest.json").read_text())["command"]
+    told = told.partition(" && ")[0]
     asked = arguments().parse_args([*told.split()[1:], "--state", "s"])
     assert {name: getattr(asked, name) for name in vars(recipe)} == vars(recipe)
     assert [s.images for s in manifest.details.snapshots] == [8, 16, 24]
@@ -342,6 +344,15 @@ def test_a_training_becomes_a_model_and_a_model_a_training(tmp_path):
     with torch.no_grad():
         wanted = ((generator(z) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
     assert abs(pixels - wanted).max() < 4, "the model plays something else than was trained"
+
+    export(tmp_path / "state", tmp_path / "mean", Finish(SMALL.sharpness, 2, 3.0))
+    mean, _ = newest_weights(str(tmp_path / "mean"))
+    files = sorted((tmp_path / "state" / "snapshots").glob("*.safetensors"))[-2:]
+    two = [load_file(file) for file in files]
+    first = (two[0]["map_first.bias"].float() + two[1]["map_first.bias"].float()) / 2
+    finest = (two[0]["heads.2.bias"].float() + two[1]["heads.2.bias"].float()) / 2
+    assert torch.allclose(mean["map_first.bias"].float(), first, atol=1e-3)
+    assert torch.allclose(mean["heads.2.bias"].float(), 3.0 * finest, atol=1e-3)
 
     weights, images = newest_weights(str(tmp_path / "model"))
     again = Training(recipe, SMALL, state.StateFolder(tmp_path / "again"))
