@@ -6,7 +6,7 @@ Both have one palette and one face. Knows no GL: `QuadPainter` draws what is mad
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from instrument.display.glyphs import GlyphSheet
 
@@ -37,6 +37,16 @@ def plate(left: float, top: float, width: float, height: float, tint: Tint, corn
     quad["tint"] = tint
     quad["corner"] = corner
     return quad
+
+
+def plates(rects: ArrayLike, tints: ArrayLike, corner: ArrayLike) -> Quads:
+    """One plate for each row of `rects`, (n, 4); `tints` and `corner` one for all or one each."""
+    sides = np.asarray(rects, np.float32).reshape(-1, 4)
+    quads = np.zeros(len(sides), QUAD)
+    quads["rect"] = sides
+    quads["tint"] = tints
+    quads["corner"] = corner
+    return quads
 
 
 def letters(
