@@ -53,7 +53,7 @@ class Presenter:
         mix: float = 0.0,
         controller: VirtualController | None = None,
     ) -> None:
-        """Draw pictures, controller and HUD over the whole of `target`, `size` (width, height) in pixels.
+        """Draw pictures, controller and HUD over the whole of `target`, `size` (width, height).
 
         `mix` is the share of layer 1, 0..1: at 0 and 1 the other layer costs nothing. A minimised
         window has size 0: nothing is drawn, nothing fails.

@@ -29,6 +29,7 @@ from instrument.live.projection import Projection, Screen
 from instrument.live.tape import Tape
 from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
+from instrument.performance.state import Performance
 from instrument.timebase import Clock, FrameRate
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,11 @@ class Loop:
     def z(self) -> F32:
         """Where z was in the newest row."""
         return self._z
+
+    @property
+    def performance(self) -> Performance:
+        """How things stood in the newest row; never changed again, so any thread may read it."""
+        return self._performance
 
     @property
     def models(self) -> Models:
@@ -212,6 +218,8 @@ class Loop:
                 screen.surface.toggle_fullscreen()
             elif address == "/display/hud" and pressed and screen is not None:
                 screen.hud = not screen.hud
+            elif address == "/display/controller" and pressed and screen is not None:
+                screen.toggle_controller()
 
     def _record(self, wanted: bool) -> None:
         tape = self._show.tape
