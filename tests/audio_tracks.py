@@ -32,10 +32,11 @@ def mixed(sounds: list[tuple[float, F64]], seconds: float, noise: float, seed: i
         start = round(at * RATE)
         piece = sound[: max(len(out) - start, 0)]
         out[start : start + len(piece)] += piece
-    white = np.fft.rfft(chance.normal(size=len(out)))
+    even = 1 << len(out).bit_length()  # of a length that is quick to transform
+    white = np.fft.rfft(chance.normal(size=even))
     white[1:] /= np.sqrt(np.arange(1, len(white)))
     white[0] = 0.0
-    pink = np.fft.irfft(white, len(out))
+    pink = np.fft.irfft(white, even)[: len(out)]
     return out + pink / pink.std() * 10.0 ** (noise / 20.0)
 
 

@@ -1,4 +1,4 @@
-"""Sound servers of our own, on names of their own: PulseAudio with a sink that goes nowhere, and JACK.
+"""Sound servers on names of their own: PulseAudio with a sink that goes nowhere, and JACK.
 
 A context manager each; the environment leads this process and its children there meanwhile. Only
 processes that were started here are ended, by their number.
@@ -59,6 +59,15 @@ class Server:
             self.process.wait(10)
             self.process = None
 
+    def end(self) -> None:
+        """In peace: a JACK that is killed keeps one of the machine's eight places."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
 
 @contextmanager
 def surroundings(**variables: str) -> Iterator[None]:
@@ -86,7 +95,8 @@ def pulse(folder: Path) -> Iterator[Server]:
     command = [
         "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
         "--log-target=stderr", "-L", "module-native-protocol-unix",
-        "-L", f"module-null-sink sink_name={SINK} rate=48000 channels=2", "-L", "module-always-sink",
+        "-L", f"module-null-sink sink_name={SINK} rate=48000 channels=2",
+        "-L", "module-always-sink",
     ]  # fmt: skip
     server = Server(command, folder / "pulse.log")
     with surroundings(
@@ -102,15 +112,16 @@ def pulse(folder: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.kill()
+            server.end()
 
 
 @contextmanager
 def jack(folder: Path) -> Iterator[Server]:
-    """JACK on a sound card that is none, 48 kHz, 256 frames."""
+    """JACK on a sound card that is none, 48 kHz; periods long enough for a busy machine."""
     need("jackd", "jack_metro", "jack_connect", "jack_lsp")
-    name = f"ear-{uuid.uuid4().hex[:8]}"
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256"]
+    # A few names, used again and again: whoever was killed gives its place to its namesake.
+    name = next(name for name in (f"ear-{n}" for n in range(4)) if not jack_ports(name))
+    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "1024"]
     server = Server(command, folder / "jack.log")
     with surroundings(JACK_DEFAULT_SERVER=name, JACK_NO_START_SERVER="1", HOME=str(folder)):
         server.start()
@@ -118,12 +129,20 @@ def jack(folder: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.kill()
+            server.end()
 
 
-def jack_ports() -> list[str]:
-    """The ports of the server that the environment names."""
-    asked = subprocess.run(["jack_lsp"], capture_output=True, text=True, timeout=10, check=False)
+def jack_ports(name: str = "") -> list[str]:
+    """The ports of the server called `name`, or of the one that the environment names."""
+    server = {"JACK_DEFAULT_SERVER": name} if name else {}
+    asked = subprocess.run(
+        ["jack_lsp"],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+        env=os.environ | {"JACK_NO_START_SERVER": "1"} | server,
+    )
     return asked.stdout.split() if asked.returncode == 0 else []
 
 

@@ -87,6 +87,7 @@ BUILDERS = frozenset(
     NewType TypeVar TypeVarTuple ParamSpec NamedTuple TypedDict namedtuple cast Annotated
     dataclass field auto property total_ordering lru_cache cache wraps contextmanager overload
     runtime_checkable final singledispatch
+    NormalDist
     encode decode format fromkeys hex items join keys lower replace split splitlines strip upper
     values with_name with_suffix
     """.split()

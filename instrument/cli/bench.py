@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import typer
@@ -25,6 +25,8 @@ from instrument.live.meters import Meters
 from instrument.live.projection import Screen
 from instrument.live.tape import Tape
 from instrument.performance.mapping import Binding
+from instrument.performance.modulation import Modulation, Routing
+from instrument.performance.modulators import Lfo, Shape
 from instrument.performance.performer import Performer
 from instrument.timebase import StepClock, WallClock
 
@@ -44,11 +46,31 @@ def bench(
 ) -> None:
     """Measure the performer, the tick and a minute of performance without pictures."""
     load = load_now()
-    rows = [_performer_advance(), *_tick_overhead(), *_killed_decoder(), _minute_in_steps()]
+    rows = [
+        _performer_advance(),
+        _performer_advance(_eight_lfos()),
+        *_tick_overhead(),
+        *_killed_decoder(),
+        _minute_in_steps(),
+    ]
     report_rows(rows, load, out, as_json)
 
 
-def _performer_advance() -> dict[str, Any]:
+def _eight_lfos() -> Modulation:
+    """Eight oscillators on eight parameters, of which two shape the flight."""
+    shapes = get_args(Shape)
+    lfos = tuple(Lfo(f"n{n}", shapes[n % len(shapes)], rate=0.1 + 0.3 * n) for n in range(8))
+    targets = ("/spring/frequency", "/display/freeze", *_TARGETS[:6])
+    return Modulation(
+        lfos,
+        tuple(
+            Routing(lfo.address, target, 0.2, bipolar=True, grace=0.0)
+            for lfo, target in zip(lfos, targets, strict=True)
+        ),
+    )
+
+
+def _performer_advance(modulation: Modulation | None = None) -> dict[str, Any]:
     """A frame of the performer: drift on, fifty bindings of which five move."""
     programme = assemble("default", None, None, None)
     bindings = tuple(
@@ -60,7 +82,9 @@ def _performer_advance() -> dict[str, Any]:
         values={"/noise/strength": 8.0},
         bindings=bindings,
         pad=programme.performer.pad,
+        modulation=modulation,
     )
+    moved = f", {len(modulation.lfos)} LFOs" if modulation else ""
     performance = performer.begin()
     clock, times = WallClock(), []
     for frame in range(1, _ROUNDS + 1):
@@ -76,7 +100,7 @@ def _performer_advance() -> dict[str, Any]:
         performer.z(performance)
         times.append(clock.now() - begun)
     return row(
-        f"performer, one frame, {performer.spec.size}-D, {_BINDINGS} bindings, drift",
+        f"performer, one frame, {performer.spec.size}-D, {_BINDINGS} bindings, drift{moved}",
         1e6 * statistics.median(times), 150.0, "µs",
         p99=round(1e6 * float(np.percentile(times, 99)), 1), frames=_ROUNDS,
     )  # fmt: skip

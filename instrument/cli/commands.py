@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from instrument import __version__
-from instrument.cli import bench, bench_swap, directions, doctor, models, play, render, takes
+from instrument.cli import (
+    bench,
+    bench_swap,
+    devices,
+    directions,
+    doctor,
+    models,
+    play,
+    render,
+    takes,
+)
 
 
 def command_line() -> typer.Typer:
@@ -18,6 +28,7 @@ def command_line() -> typer.Typer:
     app.command("render")(render.render_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
+    app.command("devices")(devices.devices)
     app.command("doctor")(doctor.doctor)
     app.command("bench")(bench.bench)
     app.command("bench-swap")(bench_swap.bench_swap)

@@ -11,6 +11,7 @@ from instrument import InstrumentError
 from instrument.cli.console import say
 from instrument.cli.directions import find_directions
 from instrument.cli.fitting import fit_bank, misfit
+from instrument.control.midi_profile import Profile, load_profiles, resolve
 from instrument.decoder.models import ModelManifest, bundled_models, find_model
 from instrument.decoder.spaces import in_space, taking
 from instrument.latent.sequence import ModelReference
@@ -52,6 +53,16 @@ class Programme:
     models: tuple[Choice, ...]
     performer: Performer
     rate: FrameRate
+    profiles: tuple[Profile, ...] = ()
+
+    def recomposed(self, preset: Preset) -> Performer:
+        """Another text of the preset, played as this one is. Raises InstrumentError."""
+        performer = self.performer
+        return compose(
+            with_sources(preset, self.profiles), self.bank, seed=performer.seed,
+            snapshots=performer.snapshots, models=performer.models,
+            directions=performer.directions,
+        )  # fmt: skip
 
     @property
     def model(self) -> ModelManifest:
@@ -132,7 +143,8 @@ def assemble(
     the bank; what is wrong with another is known from now on, and said when it is called. `space`
     stands in for the one the preset names, or the first model's manifest.
     """
-    preset = find_preset(preset_name)
+    profiles = load_profiles()
+    preset = with_sources(find_preset(preset_name), profiles)
     bank = find_bank(preset)
     given = tuple(models or ())
     names = (*given, *preset.models[len(given) :])
@@ -151,9 +163,29 @@ def assemble(
         preset, bank, seed=seed, models=names, directions=find_directions(preset, bank.spec),
         snapshots=max(choice.manifest.spec.snapshots for choice in choices if choice.manifest),
     )  # fmt: skip
-    return Programme(
-        preset, bank, choices, performer, FrameRate.parse(rate) if rate else preset.rate
-    )
+    frame_rate = FrameRate.parse(rate) if rate else preset.rate
+    return Programme(preset, bank, choices, performer, frame_rate, profiles)
+
+
+def with_sources(preset: Preset, profiles: Sequence[Profile]) -> Preset:
+    """`preset`, hearing a control's number where it says a control's name.
+
+    Raises InstrumentError with the line of a control that does not exist.
+    """
+    sources: dict[str, str] = {}
+    tables = {
+        "binding": [row.source for row in preset.fields.binding],
+        "modulation": [row.source for row in preset.fields.modulation],
+    }
+    for table, said in tables.items():
+        for number, source in enumerate(said):
+            try:
+                meant = resolve(source, profiles)
+            except InstrumentError as error:
+                raise preset.error([table, number, "source"], error) from error
+            if meant != source:
+                sources[source] = meant
+    return preset.hearing(sources) if sources else preset
 
 
 def _beside(preset: Preset, model: str) -> str:

@@ -124,6 +124,11 @@ class Ear:
             return Meter()
         return self._analysis.meter()
 
+    @property
+    def lost(self) -> int:
+        """Samples of this stream that never came, as the lateness of the others says."""
+        return self._samples.lost
+
     def close(self) -> None:
         """Stop listening."""
         self._source.close()

@@ -22,9 +22,10 @@ F64 = NDArray[np.float64]
 
 _MEMORY = 8.0  # s of strength that are looked at
 _STRIDE = 0.1  # s between two looks
-_PREFERRED, _OCTAVES = 120.0, 1.0  # bpm that people tap, and how far they stray (log-normal)
+_PREFERRED, _OCTAVES = 120.0, 0.85  # bpm that people tap, and how far they stray (log-normal)
+_BLUR = 0.02  # s: no hand is more even (standard deviation)
 _TEETH = 4  # of the comb
-_FIRST_TOOTH = 0.3  # how much more the first tooth counts (an exponent)
+_FIRST_TOOTH = 0.4  # how much more the first tooth counts (an exponent)
 _RECENT = 3.0  # s: how fast phase forgets
 _COAST = 2.0  # s without any strength, from which tempo and phase are only held
 _PATIENCE = 1.5  # s that a rival must be ahead
@@ -79,7 +80,8 @@ class BeatTracker:
             return None
         ahead = math.floor((self._count - self._beat) / self._period) + 1
         bpm = 60.0 * self._rate / self._period
-        return Beat(bpm, self._beat + max(ahead, 0) * self._period, self._confidence)
+        time = self._beat + max(ahead, 0) * self._period
+        return Beat(float(bpm), float(time), float(self._confidence))
 
     def _look(self) -> None:
         recent = np.roll(self._strength, -(self._count % len(self._strength)))
@@ -108,7 +110,7 @@ class BeatTracker:
         if raw[0] <= 1e-12:
             return None
         pairs = np.arange(len(recent), 0, -1) / len(recent)
-        kernel = np.exp(-0.5 * (np.arange(-4, 5) / (0.008 * self._rate)) ** 2)
+        kernel = np.exp(-0.5 * (np.arange(-8, 9) / (_BLUR * self._rate)) ** 2)
         smooth = np.convolve(raw / np.maximum(pairs, 0.2), kernel / kernel.sum(), mode="same")
         scored: F64 = smooth / max(smooth[0], 1e-12)
         return scored
@@ -166,7 +168,7 @@ class BeatTracker:
             if right + 1 >= min(len(steady), 0.8 * len(self._strength)):
                 break
             at = left + int(np.argmax(steady[left:right]))
-            if at in (left, right - 1) or steady[at] < 0.15:
+            if at in (left, right - 1) or steady[at] < 0.1:
                 break
             a, b, c = steady[at - 1 : at + 2]
             curve = a - 2.0 * b + c

@@ -51,7 +51,7 @@ class LinkSession:
         """The state in words, for a list of devices."""
         if self._thread is None:
             return "not there"
-        return f"{self._peers} peers, {self._tempo:.1f} bpm" if self._peers else "nobody else"
+        return f"{_peers(self._peers)}, {self._tempo:.1f} bpm" if self._peers else "nobody else"
 
     def _run(self, aalink: Any) -> None:
         try:
@@ -61,7 +61,7 @@ class LinkSession:
             self._said.append(f"Link: {error}")
 
     async def _listen(self, aalink: Any) -> None:
-        link = aalink.Link(self._bpm, asyncio.get_running_loop())
+        link = aalink.Link(self._bpm)
         link.quantum = _BAR
         link.enabled = True
         try:
@@ -75,7 +75,7 @@ class LinkSession:
     def _look(self, link: Any) -> None:
         peers = int(link.num_peers)
         if peers != self._peers:
-            self._said.append(f"Link: {peers} {'peer' if peers == 1 else 'peers'}")
+            self._said.append(f"Link: {_peers(peers)}")
             self._peers = peers
         before = self._clock.now()
         beats = float(link.beat)
@@ -94,3 +94,7 @@ class LinkSession:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_PATIENCE)
+
+
+def _peers(count: int) -> str:
+    return f"{count} peer" if count == 1 else f"{count} peers"

@@ -36,6 +36,7 @@ LONGEST = 1 << 20  # bytes of a body
 _PATIENCE = 0.5  # s without a block: it is gone
 _FIRST_PATIENCE = 2.5  # s for the first one; PulseAudio takes half a second
 _RETRY = 1.5  # s between two looks for the device: a server is to be heard again within 3
+_HANG = 8.0  # s to look around and open: a server that was stopped in mid-word never answers
 _BACKLOG = 512  # blocks that may wait for the reader
 _LOST = 3  # exit code
 _NUMBERED = re.compile(r" \(hw:\d+,\d+\)$|: \d+$")  # ALSA counts cards as they come
@@ -52,6 +53,7 @@ class Listener:
 
     def run(self) -> None:
         """Until the device is lost."""
+        guard = _guard()
         try:
             import sounddevice
         except OSError:  # the binding is there, the library is not
@@ -61,14 +63,16 @@ class Listener:
             self._say(ABSENT, {"why": f"sounddevice cannot be loaded ({error})", "final": True})
             return
         while True:
-            why = self._listen(sounddevice)
+            why = self._listen(sounddevice, guard)
+            guard.cancel()
             self._say(ABSENT, {"why": why, "final": False})
             time.sleep(_RETRY)
+            guard = _guard()
             # Only now, with no stream open: this ends all streams of the process.
             sounddevice._terminate()
             sounddevice._initialize()
 
-    def _listen(self, sounddevice: Any) -> str:
+    def _listen(self, sounddevice: Any, guard: threading.Timer) -> str:
         """Why it could not begin. Once it has begun there is no way back from here."""
         devices = inputs(sounddevice)
         index = find(self._name, devices)
@@ -89,6 +93,7 @@ class Listener:
             stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             return f"{name} cannot be opened ({error})"
+        guard.cancel()
         # A device that was found by default is from now on meant by its name.
         self._say(OPENED, {"name": name, "rate": rate})
         self._pass_on()
@@ -123,6 +128,14 @@ class Listener:
             self._out.flush()
         except OSError:
             os._exit(0)  # nobody reads any more
+
+
+def _guard() -> threading.Timer:
+    """Ends this process unless it is called off."""
+    timer = threading.Timer(_HANG, os._exit, (_LOST,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def inputs(sounddevice: Any) -> list[tuple[int, str, float, int]]:

@@ -128,6 +128,8 @@ class RtMidiBackend:
 
     def close(self) -> None:
         """Let go of the clients that look."""
+        if not self._server_lives():
+            return
         lookers, self._lookers = self._lookers, None
         for looker in lookers or ():
             looker.delete()
@@ -150,13 +152,20 @@ class RtMidiBackend:
         self._open.append(client)
 
     def _close(self, client: Any) -> None:
-        if client not in self._open:
+        if not self._server_lives() or client not in self._open:
             return  # abandoned with its server
         self._open.remove(client)
         if isinstance(client, self._rtmidi.MidiIn):
             client.cancel_callback()
         client.close_port()
         client.delete()
+
+    def _server_lives(self) -> bool:
+        try:
+            self._check_server()
+        except OSError:
+            return False
+        return True
 
     def _check_server(self) -> None:
         """Notice a server that died: its clients go on listing what was there, for ever."""

@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from instrument.control.pulse import Pulse
-from instrument.control.tick_lattice import Lattice, cost_of, find_lattice
+from instrument.control.tick_lattice import JITTERS, Lattice, cost_of, find_lattice
+from instrument.latent.space import F64
 
 Kind = Literal["clock", "start", "stop", "continue", "songpos"]
 
@@ -24,8 +25,11 @@ PER_BEAT = 24
 _SIXTEENTH = 6  # ticks: what a song position counts in
 _ATTEMPTS = (12, 24, 36)  # ticks after which an even clock is recognised
 _PATIENCE = 43  # ticks after which an uneven one is: two beats of which a tenth is lost
-_WINDOW = 48  # ticks kept for seeking the lattice
+_WINDOW = 72  # ticks kept for seeking the lattice
+_DOUBTED = 48  # the newest of them, that may be of another; and how often that is asked
+_MARGIN = 6.0  # how much likelier a lattice must be than the best of another tempo
 _EVEN = 0.12  # jitter, as a share of the period, below which a clock is even
+_SHARP = 0.03  # below it, nothing else comes into question
 _HOPELESS = 0.6  # above it, ticks say nothing at all
 _STEADY = 2e-6  # variance the period gains a tick, against the jitter's: three beats of memory
 _LOWEST_JITTER = 2e-4  # s
@@ -118,7 +122,7 @@ class MidiClock:
                 self._jump(self._amiss)
             elif self._sparse >= _SPARSE:
                 self._jump(self._sparse)
-            elif self._since_sought >= _WINDOW and self._jitter > _STRAIN * self._period:
+            elif self._since_sought >= _DOUBTED and self._jitter > _STRAIN * self._period:
                 self._doubt()
         return self._pulse(time) if self._locked else None
 
@@ -192,23 +196,27 @@ class MidiClock:
         count = len(self._ticks)
         if count not in _ATTEMPTS and (count < _PATIENCE or self._since_sought < _ATTEMPTS[0]):
             return
-        lattice = self._sought()
-        uneven = _EVEN if count < _PATIENCE else _HOPELESS
-        if lattice is not None and lattice.jitter < uneven * lattice.period:
+        lattice = self._sought(np.array(self._ticks), JITTERS)
+        if lattice is None:
+            return
+        jitter = lattice.jitter / lattice.period
+        sure = lattice.margin > _MARGIN or jitter < _SHARP or count == _WINDOW
+        if sure and jitter < (_EVEN if count < _PATIENCE else _HOPELESS):
             self._lock(lattice)
 
     def _doubt(self) -> None:
         """The ticks are far from where they should be: perhaps they are of another lattice."""
-        lattice = self._sought()
+        ticks = np.array(self._ticks)[-_DOUBTED:]
+        lattice = self._sought(ticks, JITTERS[-1:])
         if lattice is None or lattice.jitter > _HOPELESS * lattice.period:
             return
-        ours = cost_of(np.array(self._ticks), self._time, self._period)
-        if lattice.cost < ours - _BETTER:
+        better = cost_of(ticks, self._time, self._period) - lattice.cost
+        if better > _BETTER and lattice.margin > _MARGIN:
             self._lock(lattice)
 
-    def _sought(self) -> Lattice | None:
+    def _sought(self, ticks: F64, jitters: tuple[float, ...]) -> Lattice | None:
         self._since_sought = 0
-        lattice = find_lattice(np.array(self._ticks))
+        lattice = find_lattice(ticks, jitters)
         if lattice is None or not _SLOWEST < 60.0 / (PER_BEAT * lattice.period) < _FASTEST:
             return None
         return lattice

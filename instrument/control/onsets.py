@@ -21,7 +21,6 @@ _LAG = 2  # hops between the two spectra that are compared
 _PER_OCTAVE = 6  # bands of the spectrum
 _COMPRESSION = 30.0  # log(1 + C·x): what lies 30 dB below the loudest still counts
 _SWING_OF_NOISE = 2.0  # flux of one bin that noise does not reach; measured with pink noise
-_SETTLING = 0.25  # s from which on noise is known for what it is
 _FIRST = 0.7  # of the steepest rise: an earlier one this steep is the beginning
 
 
@@ -66,13 +65,12 @@ class Flux:
         bins = [(rate / 2.0), *(min(high, rate / 2.0) - low for low, high in ranges)]
         width = rate / (WINDOW * hop)
         self.least = np.maximum(_SWING_OF_NOISE / np.sqrt(np.maximum(bins, width) / width), 0.1)
-        self._settling = max(int(_SETTLING * rate / hop), WINDOW + _LAG)
         self.rest()
 
     def rest(self) -> None:
         """As if there had been silence for ever."""
         self._past = np.zeros((_LAG, len(self._bands)))
-        self._deaf = self._settling  # that the stream begins is no beginning of a sound
+        self._deaf = WINDOW + _LAG  # that the stream begins is no beginning of a sound
 
     def step(self, magnitudes: F64, loudest: float) -> F64:
         """``[1 + ranges]`` from ``magnitudes [bins]``; `loudest` is the reference for the log."""
@@ -116,6 +114,8 @@ class OnsetPicker:
         channels = len(least)
         self._least = least  # flux, of each channel, below which nothing has begun
         self._past = np.zeros((max(int(self._MEMORY / hop_seconds), 8), channels))
+        # Before anything is known, take it for a noisy room: only what is clear begins there.
+        self._past[::3] = 0.4 * least
         self._fade = np.exp(-hop_seconds / self._FADE)
         self._dead = max(round(self._REFRACTORY / hop_seconds), 1)
         self._sensitivity = sensitivity

@@ -2,8 +2,8 @@
 
 A block can be late but never early, so the clock time of sample 0 is the lower envelope of
 arrival - count/rate. It is followed over a long window while the sound card's quartz drifts. When
-even the most punctual block of the last fifth of a second is late, samples have been lost on the way:
-their number is what the lateness says.
+even the most punctual block of the last fifth of a second is late, samples have been lost on the
+way: their number is what the lateness says.
 """
 
 from __future__ import annotations

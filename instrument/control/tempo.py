@@ -28,6 +28,7 @@ Choice = Literal["auto", "tap", "midi", "audio", "link"]
 SLOWEST, FASTEST = 40.0, 240.0  # bpm
 _ORDER: tuple[Source, ...] = ("link", "midi", "audio")  # who leads where several could
 _NAMES = {"tap": "tap", "midi": "MIDI clock", "audio": "what is heard", "link": "Ableton Link"}
+_SAME_TAP = 1e-3  # s: a take that begins calls the time of a tap by other numbers
 _TAP_HOLDS = 30.0  # s for which a tapped tempo stands against all clocks
 _SILENT = 3.0  # s without a pulse: the source is gone
 _AHEAD = 0.02  # s: events are of a moment to come, so that the tick they fall into is still open
@@ -74,9 +75,14 @@ class Conductor:
     # What arrives. Times are seconds of the clock.
 
     def tapped(self, time: float) -> None:
-        """The performance was tapped at: in ``auto``, clocks are left alone for a while."""
+        """The last tap was at `time`: in ``auto``, clocks are left alone for a while.
+
+        To be told again and again of the same tap does no harm.
+        """
         with self._lock:
-            self._tapped = max(self._tapped, time)
+            if time - self._tapped < _SAME_TAP:
+                return
+            self._tapped = time
             if self.choice == "auto":
                 self._follow_leader("tap")
 
@@ -125,20 +131,18 @@ class Conductor:
 
     def _take(self, source: Source, pulse: Pulse) -> None:
         self._pulses[source] = pulse
-        leads = self._leads(source, pulse.time)
-        self._follow_leader(source if leads else self._leader, pulse.time)
-        if leads:
+        if self._leads(source, pulse.time):
+            self._follow_leader(source)
             self._conduct(pulse)
 
-    def _follow_leader(self, leader: Source | None, now: float) -> None:
+    def _follow_leader(self, leader: Source) -> None:
         if leader == self._leader:
             return
         self._leader = leader
         self._stepped = self._matched = -math.inf
-        pulse = None if leader is None else self._pulses.get(leader)
-        if leader is not None:
-            tempo = "" if pulse is None else f", {pulse.bpm:.1f} bpm"
-            self._said.append(f"tempo: {_NAMES[leader]} leads{tempo}")
+        pulse = self._pulses.get(leader)
+        tempo = "" if pulse is None else f", {pulse.bpm:.1f} bpm"
+        self._said.append(f"tempo: {_NAMES[leader]} leads{tempo}")
 
     # What is put.
 

@@ -10,7 +10,7 @@ framebuffer, origin upper left, y down.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -65,11 +65,11 @@ class VirtualController:
     `over` the one the pointer is over; `version` changes with any of them.
     """
 
-    def __init__(
-        self, feedback: Feedback | None = None, generic: Collection[str] = frozenset()
-    ) -> None:
+    def __init__(self, feedback: Feedback | None = None, heard: Iterable[str] = ()) -> None:
+        """`heard` are the sources of the preset. What it hears of any device, as
+        ``/midi/generic/cc/16``, it hears of this one too."""
         self.feedback = feedback or Feedback()
-        self.generic = tuple(sorted(generic))  # controls that count on any device, like ``cc/16``
+        self._addresses = _addresses(heard)
         self.layout: Layout | None = None
         self.shown = False
         self.version = 0
@@ -248,11 +248,21 @@ class VirtualController:
             self._say(STEPPED[control], float(steps))
 
     def _say(self, control: str, value: float, passing: bool = False) -> None:
-        self._said.append(Said(DEVICE + control, value, passing))
-        for heard in self.generic:
+        self._said += [Said(address, value, passing) for address in self._addresses[control]]
+
+
+def _addresses(heard: Iterable[str]) -> dict[str, list[str]]:
+    """The addresses each control speaks at, its own first."""
+    addresses = {control: [DEVICE + control] for control in (*CONTROLS, *_STEPS)}
+    for source in sorted(set(heard)):
+        if source.startswith((DEVICE, GENERIC)):
+            control = "/".join(source.split("/")[3:])
             # A preset may say behind the number how steps are counted: here they are steps.
-            if heard == control or (control in _STEPS and heard.startswith(control + "/")):
-                self._said.append(Said(GENERIC + heard, value, passing))
+            bare = control.rpartition("/")[0]
+            said = addresses.get(bare if bare in _STEPS else control, [])
+            if source not in said:
+                said.append(source)
+    return addresses
 
 
 def _unit(value: float) -> float:

@@ -6,12 +6,12 @@ imported only when a window is opened.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, Self
 
 import moderngl
 
 from instrument import InstrumentError
+from instrument.display.gl_loader import Loader
 from instrument.display.input import Input
 from instrument.display.look import Area, Size
 from instrument.display.monitors import (
@@ -28,23 +28,6 @@ from instrument.event import ControlEvent
 from instrument.timebase import Clock, WallClock
 
 __all__ = ["Monitor", "Window", "display_available", "monitors"]
-
-
-class _Loader:
-    """Hands moderngl GLFW's own way to find GL functions: right on X11, Wayland, macOS alike."""
-
-    def __init__(self, glfw: Any) -> None:
-        self._glfw = glfw
-
-    def load(self, name: str) -> int:
-        return ctypes.cast(self._glfw.get_proc_address(name), ctypes.c_void_p).value or 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def release(self) -> None: ...
 
 
 class Window:
@@ -90,7 +73,7 @@ class Window:
         self._glfw.poll_events()  # what was plugged since GLFW last looked
         self._window = self._create()
         self._glfw.make_context_current(self._window)
-        loader: Any = _Loader(self._glfw)
+        loader: Any = Loader(self._glfw)
         try:
             self._ctx = moderngl.create_context(require=330, context=loader)
         except Exception as error:  # moderngl raises nothing more special

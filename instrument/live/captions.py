@@ -6,6 +6,7 @@ from instrument.display.hud import Hud
 from instrument.latent.space import F64
 from instrument.live.meters import Meters
 from instrument.live.projection import Projection, Screen
+from instrument.live.rig import Rig
 from instrument.live.tape import Tape
 from instrument.performance.performer import Performer
 from instrument.performance.state import Performance
@@ -16,8 +17,9 @@ _TOAST = 4.0  # s a message stays
 class Captions:
     """Keeps the message that is shown now, and writes a HUD for every tick."""
 
-    def __init__(self, performer: Performer, meters: Meters, tape: Tape) -> None:
+    def __init__(self, performer: Performer, meters: Meters, tape: Tape, rig: Rig) -> None:
         self._performer, self._meters, self._tape = performer, meters, tape
+        self._rig = rig
         self._share = performer.space.index("/model/share")
         self._message: tuple[str, float] | None = None  # and when it goes
 
@@ -44,6 +46,7 @@ class Captions:
             f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
             f"going to\t{self._performer.destination(performance)}",
             *self._models(screen, performance, values),
+            *self._rig.lines(),
         )
         return Hud(lines, self._tape.lamp, message)
 

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -26,24 +25,17 @@ from instrument.live.decks import Rehearsal
 from instrument.live.inbox import Inbox, Script, in_performance_time
 from instrument.live.meters import Meters
 from instrument.live.projection import Projection, Screen
+from instrument.live.rig import NoRig, Rig, reflection_of
 from instrument.live.tape import Tape
 from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
-from instrument.performance.state import Performance
+from instrument.performance.teaching import WRITE, news
 from instrument.timebase import Clock, FrameRate
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_STALL = 30.0  # s: after more, the machine slept; the performance did too
 _COLLECT_EVERY = 600  # ticks
-
-
-class Device(Protocol):
-    """Whatever puts events into the inbox from its own thread."""
-
-    def notices(self) -> list[str]:
-        """What the performer should know since the last asking."""
-        ...
 
 
 @dataclass(slots=True)
@@ -59,7 +51,7 @@ class Show:
     tape: Tape
     inbox: Inbox = field(default_factory=Inbox)
     script: Sequence[ControlEvent] = ()
-    devices: Sequence[Device] = ()
+    rig: Rig = field(default_factory=NoRig)
     screen: Screen | None = None
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seconds: float | None = None
@@ -78,7 +70,7 @@ class Loop:
         self._values = self._performer.values(self._performance)
         self.meters = Meters(show.rate.period)
         self._decks = show.rehearsal if show.screen is None else show.screen.decks
-        self._captions = Captions(self._performer, self.meters, show.tape)
+        self._captions = Captions(self._performer, self.meters, show.tape, show.rig)
         self._projection = None
         if show.screen is not None:
             self._projection = Projection(
@@ -97,11 +89,6 @@ class Loop:
     def z(self) -> F32:
         """Where z was in the newest row."""
         return self._z
-
-    @property
-    def performance(self) -> Performance:
-        """How things stood in the newest row; never changed again, so any thread may read it."""
-        return self._performance
 
     @property
     def models(self) -> Models:
@@ -165,14 +152,19 @@ class Loop:
         events.sort(key=lambda event: event.time)
         for event in arrived:
             self.meters.event(self._index, event.time)
-        self._performance = self._performer.advance(self._performance, due, events)
+        before = self._performance
+        self._performance = self._performer.advance(before, due, events)
         for event in events:
             tape.event(event)
+        if learnt := news(before, self._performance):
+            self._captions.say(learnt, self._clock.now())
         self._answer(self._performance.requests)
         self._follow()
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
         self._take_row(self._performance.time)
+        seen = reflection_of(self._performer, self._performance, self._values, tape.is_running)
+        show.rig.follow(self._performance, seen, self._clock.now())
 
     def _take_row(self, time: float) -> None:
         self._show.tape.row(time, self._z, self._values.astype(np.float32))
@@ -214,6 +206,8 @@ class Loop:
                 self._record(pressed)
             elif address == "/take/toggle" and pressed:
                 self._record(not tape.is_running)
+            elif address == WRITE and not self._show.script:  # a script that was a take is kept
+                self._show.rig.keep(self._performance)
             elif address == "/display/fullscreen" and pressed and screen is not None:
                 screen.surface.toggle_fullscreen()
             elif address == "/display/hud" and pressed and screen is not None:
@@ -247,7 +241,7 @@ class Loop:
 
     def _collect_messages(self, screen: Screen) -> None:
         tape = self._show.tape
-        said = [*screen.surface.notices(), *(n for d in self._show.devices for n in d.notices())]
+        said = [*screen.surface.notices(), *self._show.rig.notices()]
         if tape.message is not None:
             said.append(tape.message)
             tape.message = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _DONE = 20.0  # time constants after which a glide has arrived: e^-20 of its way, 2e-9, is left
@@ -26,13 +26,13 @@ class ValueGlide:
         left = math.exp(-(time - self.since) / self.smoothing)
         return self.aim + (self.start - self.aim) * left
 
+    def rebased(self, now: float) -> ValueGlide:
+        """The same, with the time `now` called 0: it arrives at the same moment."""
+        return replace(self, since=self.since - now)
+
     def is_done(self, time: float) -> bool:
         """Whether it has arrived."""
         return time - self.since >= _DONE * self.smoothing
-
-    def rebased(self, now: float) -> ValueGlide:
-        """The rest of the way, with `now` called 0: it has no memory."""
-        return ValueGlide(self.at(now), self.aim, 0.0, self.smoothing)
 
 
 @dataclass(frozen=True, slots=True)

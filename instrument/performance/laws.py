@@ -241,11 +241,8 @@ class Laws(Values):
         """Raises InstrumentError unless `value` (native units) is allowed at `address`."""
         self._check_free(address)
         parameter = self.space.parameters[self.space.index(address)]
-        if not parameter.low <= value <= parameter.high:
-            unit = f" {parameter.unit}" if parameter.unit else ""
-            raise InstrumentError(
-                f"{address} = {value}: allowed is {parameter.low:g} to {parameter.high:g}{unit}"
-            )
+        if not parameter.allows(value):
+            raise InstrumentError(f"{address} = {value}: allowed is {parameter.allowed}")
 
     def check_address(self, address: str) -> None:
         """Raises InstrumentError unless there is a parameter or trigger at `address`."""

@@ -233,10 +233,7 @@ class Matrix:
             phase if counts else replace(phase, anchor=phase.anchor - now)
             for counts, phase in zip(self._counts, state.phases, strict=True)
         )
-        heard = {
-            number: ValueGlide(glide.at(now), glide.aim, 0.0, glide.smoothing)
-            for number, glide in state.heard.items()
-        }
+        heard = {number: glide.rebased(now) for number, glide in state.heard.items()}
         touched = {column: time - now for column, time in state.touched.items()}
         return ModulationState(tuple(phases), heard, touched, state.restless)
 

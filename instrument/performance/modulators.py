@@ -24,7 +24,6 @@ SHORTEST, LONGEST = 0.0625, 256.0  # beats
 _LARGEST_SEED = (1 << 63) - 1
 _WORD = (1 << 64) - 1
 _KEPT_DRAWS = 64
-_NORMAL = NormalDist()
 _ROOT_TWO = math.sqrt(2.0)
 
 
@@ -100,7 +99,8 @@ def wave(lfo: Lfo, seed: int) -> Callable[[float], float]:
     draw = functools.lru_cache(maxsize=_KEPT_DRAWS)(functools.partial(drawn, seed))
     if lfo.shape == "hold":
         return lambda phase: draw(math.floor(phase))
-    place = functools.lru_cache(maxsize=_KEPT_DRAWS)(lambda step: _NORMAL.inv_cdf(draw(step)))
+    normal = NormalDist()
+    place = functools.lru_cache(maxsize=_KEPT_DRAWS)(lambda step: normal.inv_cdf(draw(step)))
     return functools.partial(_wander, place)
 
 

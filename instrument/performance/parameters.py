@@ -77,6 +77,17 @@ class Parameter:
             return self.steps.index(value) / (len(self.steps) - 1)
         return (value - self.low) / (self.high - self.low)
 
+    def allows(self, value: float) -> bool:
+        """Whether a preset may ask for `value`, in native units."""
+        return self.low <= value <= self.high and (not self.steps or value in self.steps)
+
+    @property
+    def allowed(self) -> str:
+        """What `allows`, in words."""
+        steps = ", ".join(f"{step:g}" for step in self.steps)
+        unit = f" {self.unit}" if self.unit else ""
+        return (steps or f"{self.low:g} to {self.high:g}") + unit
+
     def clamp(self, value: float) -> float:
         """`value` within the range; of a switch, the end it is nearer to; of steps, the nearest."""
         if self.curve == "switch":

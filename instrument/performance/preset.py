@@ -7,11 +7,13 @@ with their line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
+import msgspec
 import numpy as np
 
 from instrument import InstrumentError
@@ -22,7 +24,12 @@ from instrument.latent.waypoints import WaypointBank
 from instrument.performance.mapping import Binding
 from instrument.performance.modulation_tables import modulated, read_modulation
 from instrument.performance.performer import Performer
-from instrument.performance.preset_fields import DirectionsFields, PresetFields
+from instrument.performance.preset_fields import (
+    BindingFields,
+    DirectionsFields,
+    ModulationFields,
+    PresetFields,
+)
 from instrument.performance.reserved import RESERVED, RESERVED_SOURCES, usual_keys
 from instrument.performance.scene_tables import check_scenes_read, names_alone, read_scenes
 from instrument.performance.score import Cue, Score
@@ -30,6 +37,7 @@ from instrument.performance.styles import StyleGroup, chosen_groups
 from instrument.timebase import FrameRate
 
 _MOST_MODELS = 99
+_Heard = TypeVar("_Heard", BindingFields, ModulationFields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,14 @@ class Preset:
     """A preset as read: `text` is the file itself, which a take carries along.
 
     `where` is the name errors call it by; `folder` is where the bank's name is looked up first.
+    `sources` are the sources that stand for others: a control's name for its number.
     """
 
     text: str
     where: str
     folder: Path | None
     fields: PresetFields
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -107,6 +117,17 @@ class Preset:
             return FrameRate.parse(self.fields.rate)
         except InstrumentError as error:
             raise self.error(["rate"], error) from error
+
+    def hearing(self, sources: Mapping[str, str]) -> Preset:
+        """The same preset, in which every source that `sources` knows is another."""
+
+        def heard(one: _Heard) -> _Heard:
+            return msgspec.structs.replace(one, source=sources.get(one.source, one.source))
+
+        binding = tuple(map(heard, self.fields.binding))
+        modulation = tuple(map(heard, self.fields.modulation))
+        fields = msgspec.structs.replace(self.fields, binding=binding, modulation=modulation)
+        return replace(self, fields=fields, sources=dict(sources))
 
     def error(self, keys: list[str | int], reason: object) -> InstrumentError:
         """An error at `keys` in this file."""

@@ -15,8 +15,7 @@ from instrument.latent.pad import Weighting
 from instrument.performance.mapping import BindingCurve, Mode
 from instrument.performance.modulators import Shape
 
-_Positive = Annotated[float, msgspec.Meta(gt=0.0)]
-_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class PlaceFields(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,39 +98,60 @@ class DirectionsFields(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MidiFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[midi]``: `devices` names ports, word in addresses → a part of the port's name;
-    `aliases` names controls, word → source address. `feedback` lights lamps and moves faders."""
+    """``[midi]``: `feedback` lights lamps and moves motor faders."""
 
-    devices: dict[str, str] = {}
-    aliases: dict[str, str] = {}
     feedback: bool = True
 
 
 class OscFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[osc]``: the UDP `port`, the address to `listen` at, and the networks to `allow`."""
+    """``[osc]``: the UDP `port` (0: no OSC), the address to `listen` at, and the networks to
+    `allow`; with `announce` the network is told by mDNS."""
 
     port: _Port = 7770
     listen: str = "127.0.0.1"
     allow: tuple[str, ...] = ()
+    announce: bool = False
+
+
+class BandFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[audio.low]`` and the like, see `instrument.control.audio_settings.Band`."""
+
+    low: float
+    high: float
+    attack: float | None = None
+    release: float | None = None
 
 
 class AudioFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[audio]``: the `device` by name (None: the system's own), `bands` as name → (low, high)
-    in Hz, `attack` and `release` in seconds, the silence `gate` in dBFS, `gain` in dB
-    (None: automatic)."""
+    """``[audio]``: the `device` by name (None: the system's own) or a WAV `file`, and how to
+    listen, see `instrument.control.audio_settings.AudioSettings`. What is None is as it is there.
+    """
 
     device: str | None = None
-    bands: dict[str, tuple[_Positive, _Positive]] | None = None
-    attack: _Positive | None = None
-    release: _Positive | None = None
-    gate: Annotated[float, msgspec.Meta(le=0.0)] | None = None
+    file: str | None = None
+    low: BandFields | None = None
+    mid: BandFields | None = None
+    high: BandFields | None = None
+    channels: tuple[int, ...] | None = None
+    attack: float | None = None
+    release: float | None = None
     gain: float | None = None
+    automatic: bool | None = None
+    adaptation: float | None = None
+    floor: float | None = None
+    gate: float | None = None
+    sensitivity: float | None = None
+    bpm_low: float | None = None
+    bpm_high: float | None = None
+    latency: float | None = None
 
 
 class TempoFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[tempo]``: whose beat leads."""
+    """``[tempo]``: whose beat leads, and whether to take a seat in a `link` session, which
+    ``source = "link"`` does anyway."""
 
     source: Literal["auto", "tap", "midi", "audio", "link"] = "auto"
+    link: bool = False
 
 
 class PresetFields(msgspec.Struct, forbid_unknown_fields=True):

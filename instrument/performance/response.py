@@ -15,6 +15,7 @@ from instrument.performance.glide import ValueGlide, ValueRamp
 from instrument.performance.laws import Laws
 from instrument.performance.mapping import Binding, Touch, respond
 from instrument.performance.parameters import RAW, STAGE_TRIGGERS, TEMPO_TRIGGERS
+from instrument.performance.scene import FIRST
 from instrument.performance.scenes import (
     aim_of,
     columns_of,
@@ -25,6 +26,8 @@ from instrument.performance.scenes import (
 from instrument.performance.state import Aim, Performance
 from instrument.performance.teaching import WRITE, binding_of, teach
 from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
+
+_THERE = 1e-9  # positions that differ by less are the same
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
@@ -230,6 +233,9 @@ def _ramp(laws: Laws, p: Performance, index: int, value: float, seconds: float) 
         start = unmap(words.get(rule, arrival * p.tempo.bpm / 60.0))
     else:
         start = unmap(laws.base_at(p, index))
+    if abs(start - unmap(value)) < _THERE:  # nothing on its way costs nothing
+        _set(laws, p, index, value)
+        return
     _touch_flight(laws, p, index)
     p.gliding[index] = ValueRamp(start, unmap(value), p.time, seconds)
     p.values[index] = value
@@ -272,6 +278,7 @@ def _panic(laws: Laws, p: Performance) -> None:
     p.gliding.clear()
     p.touches.clear()
     p.learning = p.learning.arm("")
+    p.scenes = replace(p.scenes, current=FIRST)
     p.modulation = p.modulation.let_go()
     p.glide_rule = laws.start_rule
     p.score_since, p.next_cue = None, 0

@@ -118,6 +118,20 @@ def lesson(p: Performance) -> str:
     return f"learn {p.learning.armed}: move a control" if p.learning.armed else ""
 
 
+def news(before: Performance, after: Performance) -> str:
+    """What has been learnt, forgotten or saved between the two, for the performer; "" where nothing
+    has."""
+    old, new = before.learning.learnt, after.learning.learnt
+    if before.learning.forgotten != after.learning.forgotten or old is not new:
+        said = [f"{b.source}: {b.target} ({b.mode})" for n, b in new.items() if old.get(n) is not b]
+        gone = after.learning.forgotten - before.learning.forgotten
+        said += [f"{source} lets go of {target}" for source, target in sorted(gone)]
+        return ", ".join(said)
+    if before.scenes.saved is not after.scenes.saved:
+        return f"scene {after.scenes.current} saved"
+    return ""
+
+
 def check_taught(laws: Laws, p: Performance) -> None:
     """Raises InstrumentError where `p` has learnt what these laws do not have."""
     for binding in p.learning.learnt.values():

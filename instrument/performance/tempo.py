@@ -106,7 +106,7 @@ class Tempo:
 
     def waiting(self, pending: Launch | None) -> Tempo:
         """With `pending` in place of what waited before."""
-        return replace(self, pending=pending)
+        return self if pending == self.pending else replace(self, pending=pending)
 
     def rebased(self, now: float) -> Tempo:
         """The same, where the moment `now` is called 0."""

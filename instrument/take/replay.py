@@ -34,6 +34,7 @@ def attachments_of(
         "seed": performer.seed,
         "snapshots": performer.snapshots,
         "models": list(performer.models),
+        "sources": dict(preset.sources),
     }
     directions = performer.directions
     ways = {"directions.npy": directions.to_bytes()} if len(directions) else {}
@@ -56,6 +57,8 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
         preset = preset_from_text(attachments["preset.toml"].decode(), f"{where}: preset.toml")
         bank = bank_from_bytes(attachments["bank.toml"], attachments["bank.npy"], f"{where}: bank")
         laws = json.loads(attachments["laws.json"])
+        sources = {str(name): str(source) for name, source in laws.get("sources", {}).items()}
+        preset = preset.hearing(sources)
         directions = None
         if preset.directions is not None:
             ways = attachments["directions.npy"]

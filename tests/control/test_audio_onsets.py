@@ -30,7 +30,7 @@ def shares(track: Track, settings=None) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("noise", "seed"), [(-50.0, 3), (-30.0, 4)])
 def test_claps_are_found_and_little_else(noise: float, seed: int) -> None:
-    found, false = shares(claps(40, noise, seed))
+    found, false = shares(claps(24, noise, seed))
     assert found >= 0.95 and false <= 0.05
 
 
@@ -76,7 +76,7 @@ def test_a_glide_is_not_a_row_of_notes() -> None:
 def test_bands_hear_their_own() -> None:
     track = drums(120.0, 4, music=False, syncopation=0.0)
     low = np.array([t for t, *_ in heard(track.samples, name="onset.low")])
-    kicks = track.beats[::2]
+    kicks = track.beats[2::2]  # before the first there is nothing to compare it with
     assert len(matched(low, kicks)) == len(kicks)
     # Kick and snare fall on beats; between them are only hats, and those have nothing down there.
     assert np.abs((low[low > 0.25] - 0.3 + 0.25) % 0.5 - 0.25).max() < 0.06

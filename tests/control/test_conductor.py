@@ -209,6 +209,9 @@ def test_a_tap_stands_against_clocks_for_half_a_minute() -> None:
     band.events.append(ControlEvent("/raw/tempo/bpm", 140.0, 4.0))  # what the taps came to
     band.session(4.0, 29.0, 100.0)
     assert len(band.events) == count + 1
+    assert band.conductor.notices()[-1] == "tempo: tap leads"
+    band.conductor.tapped(4.0 + 1e-9)  # the stage tells at every tick
+    assert band.conductor.notices() == []
     assert band.standing() == 140.0
     band.session(33.5, 6.0, 100.0)
     assert len(band.events) > count + 1

@@ -26,7 +26,7 @@ class Peer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._sit()), daemon=True)
 
     async def _sit(self) -> None:
-        self.link = self.aalink.Link(self._bpm, asyncio.get_running_loop())
+        self.link = self.aalink.Link(self._bpm)
         self.link.quantum = 4.0
         self.link.enabled = True
         self._ready.set()
@@ -65,7 +65,7 @@ def test_two_peers_share_tempo_and_bar() -> None:
         try:
             wait_for(lambda: session.peers == 1)
             peer.link.tempo = 133.0  # of two strangers the older session wins; a word decides
-            wait_for(lambda: pulses and abs(pulses[-1].bpm - 133.0) < 1e-6)
+            wait_for(lambda: pulses and abs(pulses[-1].bpm - 133.0) < 0.01)
             wait_for(lambda: events and abs(events[-1].time - clock.now()) < 5.0)
             off = []
             for _ in range(20):
@@ -73,13 +73,11 @@ def test_two_peers_share_tempo_and_bar() -> None:
                 off.append(math.remainder(pulses[-1].beats_at(now) - theirs, 4.0))
                 time.sleep(0.02)
             assert min(map(abs, off)) < 0.02  # the least disturbed look on a busy machine
-            assert "1 peers, 133.0 bpm" in session.says or "1 peer" in session.says
+            assert session.says == "1 peer, 133.0 bpm"
             peer.link.tempo = 999.0
             wait_for(lambda: pulses[-1].bpm > 240.0)
             wait_for(lambda: any("out of 40..240" in line for line in conductor.notices()))
-            assert all(
-                40.0 <= e.value <= 240.0 for e in events if e.address == "/raw/tempo/bpm"
-            )
+            assert all(40.0 <= e.value <= 240.0 for e in events if e.address == "/raw/tempo/bpm")
         finally:
             session.close()
     assert "Link: 1 peer" in session.notices()

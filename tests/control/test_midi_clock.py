@@ -189,3 +189,13 @@ def test_the_lattice_tells_lost_ticks_from_a_slow_clock(seed: int) -> None:
 def test_too_little_is_no_lattice() -> None:
     assert find_lattice(np.array([0.0, 0.1, 0.2])) is None
     assert find_lattice(np.zeros(9)) is None
+
+
+def test_a_lattice_says_how_near_the_next_best_is() -> None:
+    clean, _ = ticks_of([(2, 120.0)], jitter=0.001)
+    rough, _ = ticks_of([(1, 200.0)], jitter=0.005, lost=0.1)
+    sure, unsure = find_lattice(clean), find_lattice(rough)
+    assert sure is not None
+    assert unsure is not None
+    assert sure.margin > 20.0
+    assert unsure.margin < 6.0

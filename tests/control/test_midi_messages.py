@@ -254,6 +254,16 @@ def test_encoders_say_steps() -> None:
     ]  # fmt: skip
 
 
+def test_only_a_plain_knob_may_be_overwritten_unread() -> None:
+    reading = Reading(fine=frozenset({(0, 1)}), relative={(0, 16): (("cc/16", "binary-offset"),)})
+    plain = {n for n in range(128) if Decoder(reading).is_plain(0xB0, n)}
+    assert not plain & {1, 33, 6, 16, 38, 96, 97, 98, 99, 100, 101}
+    assert {0, 2, 7, 34, 64, 127} <= plain
+    assert not any(
+        Decoder(reading).is_plain(status, 7) for status in (0x80, 0x90, 0xA0, 0xC0, 0xE0)
+    )
+
+
 # --- the other way
 
 

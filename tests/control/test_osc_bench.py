@@ -1,4 +1,4 @@
-"""The benchmark runs, and its small version already shows that nothing escapes and nothing is lost."""
+"""The benchmark runs; its small version already shows that nothing escapes and nothing is lost."""
 
 from __future__ import annotations
 

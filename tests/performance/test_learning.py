@@ -16,7 +16,7 @@ from instrument.performance.performer import Performer
 from instrument.performance.preset import compose, preset_from_text
 from instrument.performance.reserved import RESERVED, USUAL
 from instrument.performance.state import Performance, performance_from_json
-from instrument.performance.teaching import WRITE, bindings_now, lesson
+from instrument.performance.teaching import WRITE, bindings_now, lesson, news
 
 LAW = settings(deadline=None, derandomize=True, max_examples=100)
 FADER, OTHER = "/midi/deck/cc/1", "/midi/deck/cc/2"
@@ -334,6 +334,19 @@ def test_reserved_keys_and_other_sources_are_not_forgotten() -> None:
     performer = keyed(bindings=(*RESERVED, audio, *USUAL))
     p = after(performer, [arm("/display/blackout"), ("/learn/forget", 1.0)])
     assert p.learning.silenced == frozenset() and p.requests == ()
+
+
+def test_the_performer_reads_what_happened() -> None:
+    performer = keyed()
+    armed = after(performer, [arm(GAIN)])
+    taught = after(performer, turned(), armed)
+    assert news(performer.begin(), armed) == ""
+    assert news(armed, taught) == f"{FADER}: {GAIN} (pickup)"
+    gone = after(performer, [("/learn/forget", 1.0)], taught)
+    assert news(taught, gone) == f"{FADER} lets go of {GAIN}"
+    assert news(gone, after(performer, [("/preset/3/save", 1.0)], gone)) == "scene 3 saved"
+    again = after(performer, [arm(GAIN), *turned()], gone)
+    assert news(gone, again) == f"{FADER}: {GAIN} (pickup)"
 
 
 # A performance that has learnt is a value like any other.

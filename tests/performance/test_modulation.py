@@ -275,6 +275,14 @@ def test_a_hand_has_it_to_itself_and_modulation_fades_back(time, position, grace
     assert then == pytest.approx(min(max(position + swing, 0.0), 1.0), abs=1e-9)
 
 
+def test_what_a_hand_has_set_is_seen_to_the_last_bit() -> None:
+    """There and back through the positions of an exponential range would round."""
+    performer = moving(Routing("/lfo/slow", RATE, 0.3, bipolar=True))
+    for step in range(1, 200):
+        value = 0.0137 * step
+        assert seen(performer, RATE, [0.5], [event(0.5, "/raw" + RATE, value)]) == [value]
+
+
 def test_without_grace_both_act_at_once() -> None:
     performer = moving(Routing("/lfo/slow", GAIN, 0.3, bipolar=True, grace=0.0))
     assert seen(performer, GAIN, [0.5], [event(0.5, GAIN, 0.4)]) == pytest.approx([0.7])
@@ -382,6 +390,16 @@ def test_the_frequency_swings_about_a_glide_given_in_seconds() -> None:
     assert moved.flight.spring.frequency == pytest.approx(ratio * plain.flight.spring.frequency)
     assert performer.value(moved, "/spring/frequency") == moved.flight.spring.frequency
     assert performer.value(moved, "/glide/seconds") == pytest.approx(3.0)
+
+
+def test_the_seconds_that_are_shown_are_those_of_the_base() -> None:
+    routing = Routing("/lfo/slow", "/spring/frequency", 0.3, bipolar=True, grace=0.0)
+    script = [event(0.4, "/raw/spring/frequency", 0.5)]
+    plain, swinging = (
+        seen(performer, "/glide/seconds", [0.1, 0.5], script)
+        for performer in (moving(), moving(routing))
+    )
+    assert swinging == plain
 
 
 def test_the_pad_is_moved_where_it_leads_and_takes_no_flight_over() -> None:

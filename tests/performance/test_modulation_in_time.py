@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stages import BINDINGS, SPEC, performer_of, play
 from test_performer import seen_at
@@ -137,6 +137,8 @@ SMOOTH = performer_of(
 
 @LAW
 @given(scripts, scripts)
+# A knob that arrives between the new beginning and the next word on it.
+@example([ControlEvent("/knob/1", 0.0, 0.7135)], [ControlEvent("/knob/1", 0.0, 0.7166)])
 def test_a_performance_begun_anew_goes_on_alike(before, after) -> None:
     """Its time is called 0 on the control grid, so that what shapes is looked at alike."""
     p = SMOOTH.advance(SMOOTH.begin(), SECONDS, before)

@@ -236,6 +236,12 @@ def test_a_morph_follows_its_closed_form() -> None:
             assert strength.unmap(performer.value(p, STRENGTH)) == pytest.approx(wanted, abs=1e-9)
 
 
+def test_what_is_there_already_is_not_on_its_way() -> None:
+    performer = stage(scenes={2: Scene("a", {FREQUENCY: 0.5, RATE: 4.0})})
+    p = ended(performer, [event(0.0, "/preset/a/morph")], 0.1)
+    assert list(p.gliding) == [performer.space.index(RATE)]
+
+
 def test_a_morph_in_beats() -> None:
     performer = stage(values={STRENGTH: 5.0, "/preset/beats": 3.0, "/tempo/bpm": 90.0})
     half, end = play(performer, [1.0, 2.0], [event(0.0, "/preset/storm/morph")])
@@ -286,6 +292,7 @@ def test_panic_ends_a_morph() -> None:
     script = [event(0.0, "/preset/storm/morph"), event(1.0, "/performance/panic")]
     p = ended(performer, script, 5.0)
     assert performer.value(p, STRENGTH) == 5.0 and not p.gliding
+    assert p.scenes.current == 1
 
 
 # Saving.

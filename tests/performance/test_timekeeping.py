@@ -262,6 +262,8 @@ def test_the_steps_of_quantise() -> None:
     assert [parameter.unmap(step) for step in steps] == [i / 6 for i in range(7)]
     assert [parameter.map(x) for x in (-1.0, 0.08, 0.09, 9.0, math.inf)] == [0, 0, 1, 32, 32]
     assert [parameter.clamp(x) for x in (-9.0, 3.1, 5.9, math.inf)] == [0, 4, 4, 32]
+    with pytest.raises(InstrumentError, match=r"= 3\.0: allowed is 0, 1, 2, 4, 8, 16, 32 beats"):
+        bare(launch__quantise=3.0)
     with pytest.raises(InstrumentError, match="steps rise"):
         replace(parameter, steps=(0.0, 2.0, 1.0, 32.0))
     with pytest.raises(InstrumentError, match="steps rise"):
