@@ -76,7 +76,7 @@ class Standing:
 
     def touch(self, control: int) -> bool:
         """A hand comes to `control`; whether it has rested, standing where the value is."""
-        rested = self._looked - self._touched[control] >= HAND_RESTS
+        rested = self._touched[control] + HAND_RESTS <= self._looked
         at_value = abs(self.hand[control] - self.wanted[control]) < _SAME
         first = control not in self._fresh
         self._fresh.add(control)
@@ -110,7 +110,7 @@ class Standing:
         stands = self._waiting & self._met
         stands[list(ENCODERS)] = False  # an endless encoder stands nowhere
         moved &= ~held & ~stands & np.isfinite(self.wanted)
-        moved &= now - self._touched >= HAND_RESTS
+        moved &= self._touched + HAND_RESTS <= now
         self.hand = np.where(moved, self.wanted, self.hand)
         self._met |= moved
 
