@@ -19,6 +19,7 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli.console import report, say
+from instrument.cli.on_screen import virtual_controller
 from instrument.cli.ports import Wishes, osc_wish
 from instrument.cli.render import render_film
 from instrument.cli.rig import StageRig
@@ -26,6 +27,7 @@ from instrument.cli.sources import Programme, assemble, bundled_script, open_tak
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available
 from instrument.display.presenter import Presenter
+from instrument.display.virtual_controller import VirtualController
 from instrument.display.window import Window
 from instrument.event import ControlEvent, read_events
 from instrument.frame import U8
@@ -40,7 +42,10 @@ from instrument.timebase import Clock, StepClock, WallClock
 
 _DEMO_SECONDS = 10.0
 _TAKES = "takes"
-_HINT = "Move the mouse.  Keys 1-9 fly to a waypoint, R records, B fades out, Tab hides this."
+_HINT = (
+    "Move the mouse.  Keys 1-9 fly to a waypoint, C shows a controller, R records, B fades out,"
+    " Tab hides this."
+)
 
 
 def play(
@@ -116,19 +121,21 @@ def play(
             tell = say if headless else None
             rig = StageRig(programme, show.inbox.put, timing, wishes, tell)
             show.rig = stack.enter_context(rig)
+            controller = virtual_controller(rig, programme.performer)
         if headless or demo or in_steps:
             loop = Loop(show)
             with _stops(loop):
                 loop.run()
         else:
             wanted = int(fullscreen) if fullscreen and fullscreen.isdigit() else fullscreen
-            loop = _play_in_window(show, programme, window_size, wanted)
+            loop = _play_in_window(show, programme, window_size, wanted, controller)
     _finish(programme, loop, tape, demo, as_json)
 
 
 def _play_in_window(
-    show: Show, programme: Programme, size: tuple[int, int], fullscreen: int | str | None
-) -> Loop:
+    show: Show, programme: Programme, size: tuple[int, int], fullscreen: int | str | None,
+    controller: VirtualController,
+) -> Loop:  # fmt: skip
     with ExitStack() as stack:
         # The decoder first: it loads while the window opens.
         decks = stack.enter_context(open_decks(programme, show.clock))
@@ -138,7 +145,7 @@ def _play_in_window(
         )  # fmt: skip
         show.screen = Screen(
             window, Presenter(window.ctx), decks, programme.preset.fit,
-            _home_picture(programme), hud=fullscreen is None, hint=_HINT,
+            _home_picture(programme), hud=fullscreen is None, hint=_HINT, controller=controller,
         )  # fmt: skip
         loop = Loop(show)
         with _stops(loop):

@@ -174,9 +174,15 @@ class StageRig:
         position = parameter.unmap(float(reflection.values[column]))
         return position if binding.mode == "relative" else binding.unmap(position)
 
-    def labels(self) -> Mapping[str, str]:
-        """What every bound control does, in short: source → ``spring frequency``."""
-        return {b.source: b.target.strip("/").replace("/", " ") for b in self._lamps}
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """Every binding that is heard, those learnt by now included."""
+        return self._lamps
+
+    @property
+    def armed(self) -> str:
+        """The address that waits for a control to be moved, or ""."""
+        return "" if self._learning is None else self._learning.armed
 
     def _standing(self) -> float:
         return self._tempo

@@ -10,6 +10,7 @@ from instrument.control.midi_address import ENCODINGS, Control, Encoding, split_
 from instrument.control.midi_messages import Reading
 from instrument.control.midi_profile import Profile
 
+VIRTUAL = "virtual"  # the device that is played on the screen and has no port
 GENERIC = "generic"  # the device that every device is too, for who listens to it
 
 

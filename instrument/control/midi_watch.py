@@ -15,7 +15,7 @@ from instrument.control.midi_address import family, slug_of
 from instrument.control.midi_arrivals import Arrivals, Line
 from instrument.control.midi_backend import Backend, Output
 from instrument.control.midi_lamps import Lamps
-from instrument.control.midi_listening import GENERIC, Listening
+from instrument.control.midi_listening import GENERIC, VIRTUAL, Listening
 from instrument.control.midi_messages import Decoder
 from instrument.control.midi_profile import Profile
 from instrument.control.midi_roster import Port, Roster, Seat
@@ -132,7 +132,7 @@ class Watch:
         """
         rows = [_row(*shown) for shown in self._shown]
         here = {row.slug for row in rows}
-        for slug in sorted(self._listening.devices.keys() - here - {GENERIC}):
+        for slug in sorted(self._listening.devices.keys() - here - {GENERIC, VIRTUAL}):
             title = next((p.title for p in self._profiles if p.slug == family(slug)), slug)
             rows.append(Row(title, slug, False, "missing"))
         silent = [(name, state) for name, state in self._states.items() if state]

@@ -9,28 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from instrument.display.glyphs import GlyphSheet
 from instrument.display.look import Size
-
-# One rectangle: a letter, a plate or the lamp. Pixels, origin upper left, y down.
-QUAD = np.dtype(
-    [
-        ("rect", np.float32, 4),  # left, top, width, height on the screen
-        ("cell", np.float32, 4),  # left, top, width, height on the glyph sheet
-        ("tint", np.uint8, 4),  # RGBA
-        ("corner", np.float32),  # radius of a plate's corners; below 0 the quad is a letter
-    ]
+from instrument.display.quads import (
+    AMBER,
+    BRIGHT,
+    DIM,
+    PLATE,
+    QUAD,
+    RED,
+    Quads,
+    letters,
+    plate,
 )
-Quads = NDArray[np.void]
 
-_PLATE = (10, 11, 13, 190)
-_BRIGHT = (240, 241, 243, 255)
-_DIM = (178, 183, 191, 255)
-_RED = (255, 66, 54, 255)
-_AMBER = (255, 190, 66, 255)
-_LETTER = -1.0
 _MOST_MESSAGE_LINES = 4
 
 
@@ -80,8 +73,8 @@ def _panel(lines: tuple[str, ...], size: Size, sheet: GlyphSheet) -> list[Quads]
     width = min(float(widest), size[0] - 2 * margin - 2 * pad)
     left, top = margin + pad, margin + pad
     baselines = top + _ascent(sheet) + leading * np.arange(len(pairs), dtype=np.float32)
-    tints = np.array([_DIM if split else _BRIGHT for split in parted] + [_BRIGHT] * len(pairs))
-    text = _letters(
+    tints = np.array([DIM if split else BRIGHT for split in parted] + [BRIGHT] * len(pairs))
+    text = letters(
         sheet,
         setting.glyphs,
         x=setting.pens + left + np.where(setting.texts < len(pairs), 0, column),
@@ -89,10 +82,10 @@ def _panel(lines: tuple[str, ...], size: Size, sheet: GlyphSheet) -> list[Quads]
         tint=tints[setting.texts],
     )
     height = 2 * pad + leading * (len(pairs) - 1) + _cap_to_descent(sheet)
-    plate = _plate(margin, margin, width + 2 * pad, height, _PLATE, 0.42 * em)
+    back = plate(margin, margin, width + 2 * pad, height, PLATE, 0.42 * em)
     # What does not fit ends at the plate's edge.
     fits = text["rect"][:, 0] + text["rect"][:, 2] <= left + width + 1
-    return [plate, text[fits]]
+    return [back, text[fits]]
 
 
 def _lamp(size: Size, sheet: GlyphSheet) -> list[Quads]:
@@ -105,14 +98,14 @@ def _lamp(size: Size, sheet: GlyphSheet) -> list[Quads]:
     middle = margin + height / 2
     baseline = round(middle + 0.355 * em)  # half the height of a capital below the middle
     return [
-        _plate(left, margin, width, height, _PLATE, height / 2),
-        _plate(left + pad, middle - disc / 2, disc, disc, _RED, disc / 2),
-        _letters(
+        plate(left, margin, width, height, PLATE, height / 2),
+        plate(left + pad, middle - disc / 2, disc, disc, RED, disc / 2),
+        letters(
             sheet,
             setting.glyphs,
             x=setting.pens + round(left + pad + disc + gap),
             y=np.full(len(setting.glyphs), baseline, np.float32),
-            tint=np.array(_BRIGHT),
+            tint=np.array(BRIGHT),
         ),
     ]
 
@@ -128,17 +121,17 @@ def _message(message: str, size: Size, sheet: GlyphSheet) -> list[Quads]:
     left = round((size[0] - width) / 2)
     top = size[1] - margin - height
     baselines = top + pad + _ascent(sheet) + leading * np.arange(rows, dtype=np.float32)
-    text = _letters(
+    text = letters(
         sheet,
         setting.glyphs,
         x=setting.pens + left + bar + 2 * pad,
         y=baselines[setting.texts],
-        tint=np.array(_BRIGHT),
+        tint=np.array(BRIGHT),
     )
     fits = text["rect"][:, 0] + text["rect"][:, 2] <= left + width
     return [
-        _plate(left, top, width, height, _PLATE, 0.42 * em),
-        _plate(left + pad, top + pad, bar, height - 2 * pad, _AMBER, bar / 2),
+        plate(left, top, width, height, PLATE, 0.42 * em),
+        plate(left + pad, top + pad, bar, height - 2 * pad, AMBER, bar / 2),
         text[fits],
     ]
 
@@ -175,38 +168,3 @@ def _ascent(sheet: GlyphSheet) -> int:
 def _cap_to_descent(sheet: GlyphSheet) -> int:
     """A plate ends a little below the baseline, or text sits too high in it."""
     return round(0.80 * sheet.pixels)
-
-
-def _plate(
-    left: float,
-    top: float,
-    width: float,
-    height: float,
-    tint: tuple[int, int, int, int],
-    corner: float,
-) -> Quads:
-    quad = np.zeros(1, QUAD)
-    quad["rect"] = (left, top, width, height)
-    quad["tint"] = tint
-    quad["corner"] = corner
-    return quad
-
-
-def _letters(
-    sheet: GlyphSheet,
-    glyphs: NDArray[np.intp],
-    *,
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    tint: NDArray[np.int_],
-) -> Quads:
-    quads = np.zeros(len(glyphs), QUAD)
-    cells = sheet.cells[glyphs]
-    # Whole pixels: a letter drawn between pixels is a blurred one.
-    quads["rect"][:, 0] = np.rint(x + sheet.offsets[glyphs, 0])
-    quads["rect"][:, 1] = np.rint(y + sheet.offsets[glyphs, 1])
-    quads["rect"][:, 2:] = cells[:, 2:]
-    quads["cell"] = cells
-    quads["tint"] = tint
-    quads["corner"] = _LETTER
-    return quads

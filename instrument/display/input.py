@@ -2,11 +2,13 @@
 
 Addresses: ``/key/b``, ``/key/shift+escape``, ``/key/f11`` (1 pressed, 0 released, no repeat);
 ``/mouse/x`` and ``/mouse/y`` (0..1 in the picture, y upwards, as on an XY pad);
-``/mouse/left`` (1 pressed, 0 released); ``/mouse/wheel`` (steps, up is above 0).
+``/mouse/left`` (1 pressed, 0 released); ``/mouse/wheel`` (steps, up is above 0). While the virtual
+controller is shown, what the mouse does on it is said by the controller instead.
 """
 
 from __future__ import annotations
 
+from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 from instrument.timebase import Clock
 
@@ -30,6 +32,7 @@ _NAMES |= {289 + number: f"f{number}" for number in range(1, 26)}
 _NAMES |= {320 + number: f"kp_{number}" for number in range(10)}
 _MODIFIERS = {0x0002: "ctrl", 0x0004: "alt", 0x0001: "shift", 0x0008: "super"}
 _IS_MODIFIER = range(340, 348)
+_SHIFT = (340, 344)
 _BUTTONS = ("left", "right", "middle")
 
 
@@ -48,8 +51,9 @@ class Input:
     """Collects events between two polls; each is stamped with `clock` as it arrives."""
 
     def __init__(self, clock: Clock) -> None:
+        self.controller: VirtualController | None = None
         self._clock = clock
-        self._events: list[ControlEvent] = []
+        self._events: list[tuple[ControlEvent, bool]] = []  # and whether the next one overtakes it
         # Address a key was pressed under: its release bears it, whatever shift does meanwhile.
         self._held: dict[tuple[int, int], str] = {}
         self._pointer: tuple[float | None, float | None] = (None, None)
@@ -66,36 +70,68 @@ class Input:
         elif action == RELEASE and (held := self._held.pop((key, scancode), None)):
             self._say(held, 0.0)
 
+    def aim(self, x: float, y: float) -> bool:
+        """The mouse is at pixel `x`, `y` of the framebuffer, y downwards; whether that is the
+        virtual controller's affair and not the picture's."""
+        if self.controller is None:
+            return False
+        taken = self.controller.pointer(x, y)
+        self._pass_on(self.controller)
+        return taken
+
     def pointer(self, x: float, y: float) -> None:
         """The mouse is at `x`, `y` of the picture, 0..1; beyond its edge it stays on it."""
         at = (min(1.0, max(0.0, x)), min(1.0, max(0.0, y)))
         for axis, now, before in zip("xy", at, self._pointer, strict=True):
             if now != before:
-                self._say(f"/mouse/{axis}", now)
+                self._say(f"/mouse/{axis}", now, passing=True)
         self._pointer = at
 
     def button(self, button: int, action: int) -> None:
         """A mouse button went down or up."""
+        pressed = action == PRESS
+        if self.controller is not None:
+            taken = self.controller.button(button, pressed, self._shift)
+            self._pass_on(self.controller)
+            if taken:
+                return
         name = _BUTTONS[button] if button < len(_BUTTONS) else f"button_{button + 1}"
-        self._say(f"/mouse/{name}", 1.0 if action == PRESS else 0.0)
+        self._say(f"/mouse/{name}", 1.0 if pressed else 0.0)
 
-    def wheel(self, steps: float) -> None:
+    def wheel(self, steps: float, sideways: float = 0.0) -> None:
         """The wheel turned; a touchpad gives parts of a step."""
+        if self.controller is not None:
+            # With shift held, some systems make the wheel's steps sideways ones.
+            turned = sideways if self._shift and not steps else steps
+            taken = self.controller.wheel(turned, self._shift)
+            self._pass_on(self.controller)
+            if taken:
+                return
         if steps:
             self._say("/mouse/wheel", steps)
 
-    def _say(self, address: str, value: float) -> None:
-        self._events.append(ControlEvent(address, value, self._clock.now()))
+    @property
+    def _shift(self) -> bool:
+        return any(key in _SHIFT for key, _ in self._held)
+
+    def _pass_on(self, controller: VirtualController) -> None:
+        for said in controller.said():
+            self._say(*said)
+
+    def _say(self, address: str, value: float, passing: bool = False) -> None:
+        self._events.append((ControlEvent(address, value, self._clock.now()), passing))
 
     def take(self) -> list[ControlEvent]:
         """Everything since the last call, in order; of many moves the newest few an axis."""
+        if self.controller is not None:
+            self._pass_on(self.controller)  # hidden while a hand was on it, it has let go
         events, self._events = self._events, []
-        left = {"/mouse/x": MOVES_PER_POLL, "/mouse/y": MOVES_PER_POLL}
+        moves: dict[str, int] = {}
         kept = []
-        for event in reversed(events):
-            if event.address in left:
-                left[event.address] -= 1
-                if left[event.address] < 0:
+        for event, passing in reversed(events):
+            if passing:
+                moves[event.address] = moves.get(event.address, 0) + 1
+                if moves[event.address] > MOVES_PER_POLL:
                     continue
             kept.append(event)
         return kept[::-1]

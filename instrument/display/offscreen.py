@@ -12,6 +12,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.display.look import Area, Size
+from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 from instrument.frame import U8
 from instrument.timebase import WallClock
@@ -24,6 +25,7 @@ class Offscreen:
         if min(size) < 1:
             raise InstrumentError(f"size {size[0]}x{size[1]}: needs at least 1x1 pixels")
         self.picture_area: Area | None = None
+        self.controller: VirtualController | None = None
         self._size = size
         self._ctx: moderngl.Context | None = None
         self._framebuffer: moderngl.Framebuffer | None = None

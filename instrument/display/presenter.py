@@ -1,4 +1,5 @@
-"""The newest pictures, drawn to a framebuffer of any size: black bars or crop, fades, HUD.
+"""The newest pictures, drawn to a framebuffer of any size: black bars or crop, fades,
+the virtual controller, the HUD.
 
 The presenter knows nothing of windows, time, models or z. It has two layers, each placed and
 resampled on its own, so that pictures of two sizes fade without a jump at either end. They are
@@ -14,6 +15,8 @@ from instrument.display.hud_painter import HudPainter
 from instrument.display.layer import Layer
 from instrument.display.look import Area, Look, Size, place
 from instrument.display.program import load_program
+from instrument.display.virtual_controller import VirtualController
+from instrument.display.virtual_painter import VirtualPainter
 from instrument.frame import U8
 
 LAYERS = 2
@@ -28,6 +31,7 @@ class Presenter:
         self._triangle = ctx.vertex_array(self._program, [])
         self._layers = tuple(Layer(ctx, self._program, self._triangle) for _ in range(LAYERS))
         self._hud = HudPainter(ctx)
+        self._controller = VirtualPainter(ctx)
 
     def upload(self, pixels: U8, layer: int = 0) -> None:
         """Take over ``U8[h, w, 4]``, sRGB code values, top row first."""
@@ -47,8 +51,9 @@ class Presenter:
         look: Look,
         hud: Hud | None = None,
         mix: float = 0.0,
+        controller: VirtualController | None = None,
     ) -> None:
-        """Draw pictures and HUD over the whole of `target`, `size` (width, height) in pixels.
+        """Draw pictures, controller and HUD over the whole of `target`, `size` (width, height).
 
         `mix` is the share of layer 1, 0..1: at 0 and 1 the other layer costs nothing. A minimised
         window has size 0: nothing is drawn, nothing fails.
@@ -72,13 +77,17 @@ class Presenter:
             self._ctx.enable(moderngl.BLEND)
             self._ctx.blend_func = moderngl.ONE, moderngl.ONE
         self._ctx.disable(moderngl.BLEND)
+        target.viewport = (0, 0, *size)
+        floor = None if controller is None else controller.top
+        if controller is not None:
+            self._controller.draw(size, controller)
         if hud is not None:
-            target.viewport = (0, 0, *size)
-            self._hud.draw(size, hud)
+            self._hud.draw(size, hud, floor)
 
     def release(self) -> None:
         """Give everything back to the driver."""
         self._hud.release()
+        self._controller.release()
         for layer in self._layers:
             layer.release()
         self._triangle.release()

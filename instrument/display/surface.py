@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import moderngl
 
 from instrument.display.look import Area, Size
+from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 
 
@@ -15,6 +16,8 @@ class Surface(Protocol):
 
     #: Which pixels of the framebuffer show the picture: there the mouse is 0..1. None: all.
     picture_area: Area | None
+    #: What takes the mouse where it is shown, and says what a hand does there. None: nothing.
+    controller: VirtualController | None
 
     def __enter__(self) -> Self:
         """Open. Raises InstrumentError when there is no display, no OpenGL or no monitor."""

@@ -6,12 +6,12 @@ imported only when a window is opened.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, Self
 
 import moderngl
 
 from instrument import InstrumentError
+from instrument.display.gl_loader import Loader
 from instrument.display.input import Input
 from instrument.display.look import Area, Size
 from instrument.display.monitors import (
@@ -23,27 +23,11 @@ from instrument.display.monitors import (
     under,
 )
 from instrument.display.swap_watch import SwapWatch
+from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 from instrument.timebase import Clock, WallClock
 
 __all__ = ["Monitor", "Window", "display_available", "monitors"]
-
-
-class _Loader:
-    """Hands moderngl GLFW's own way to find GL functions: right on X11, Wayland, macOS alike."""
-
-    def __init__(self, glfw: Any) -> None:
-        self._glfw = glfw
-
-    def load(self, name: str) -> int:
-        return ctypes.cast(self._glfw.get_proc_address(name), ctypes.c_void_p).value or 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def release(self) -> None: ...
 
 
 class Window:
@@ -79,6 +63,7 @@ class Window:
         self._windowed = (0, 0, *size)
         self._framebuffer_size: Size = (0, 0)
         self._iconified = False
+        self._pointer_shown = True
         self._glfw: Any = None
         self._window: Any = None
         self._ctx: moderngl.Context | None = None
@@ -88,7 +73,7 @@ class Window:
         self._glfw.poll_events()  # what was plugged since GLFW last looked
         self._window = self._create()
         self._glfw.make_context_current(self._window)
-        loader: Any = _Loader(self._glfw)
+        loader: Any = Loader(self._glfw)
         try:
             self._ctx = moderngl.create_context(require=330, context=loader)
         except Exception as error:  # moderngl raises nothing more special
@@ -144,7 +129,7 @@ class Window:
         glfw.set_key_callback(window, key)
         glfw.set_cursor_pos_callback(window, lambda _, x, y: self._pointer(x, y))
         glfw.set_mouse_button_callback(window, lambda _, b, action, mods: hands.button(b, action))
-        glfw.set_scroll_callback(window, lambda _, x, y: hands.wheel(y))
+        glfw.set_scroll_callback(window, lambda _, x, y: hands.wheel(y, x))
         glfw.set_framebuffer_size_callback(window, lambda _, w, h: self._resized(w, h))
         glfw.set_window_iconify_callback(window, lambda _, now: self._minimised(bool(now)))
         glfw.set_window_focus_callback(window, lambda _, now: self._focused(bool(now)))
@@ -170,14 +155,26 @@ class Window:
         width, height = self._framebuffer_size
         if min(width, height, *units) < 1:
             return
+        x, y = x * width / units[0], y * height / units[1]
+        if self._input.aim(x, y):
+            return
         area = self.picture_area or Area(0, 0, width, height)
         # From pixel centre to pixel centre, so that the outermost pixels are 0 and 1.
-        across = (x * width / units[0] - area.x) / max(1, area.width - 1)
-        down = (y * height / units[1] - area.y) / max(1, area.height - 1)
+        across = (x - area.x) / max(1, area.width - 1)
+        down = (y - area.y) / max(1, area.height - 1)
         self._input.pointer(across, 1.0 - down)
 
     def _pace(self) -> None:
         self._glfw.swap_interval(1 if self._vsync and self._watch.waits else 0)
+
+    @property
+    def controller(self) -> VirtualController | None:
+        """The virtual controller that takes what the mouse does on it."""
+        return self._input.controller
+
+    @controller.setter
+    def controller(self, controller: VirtualController | None) -> None:
+        self._input.controller = controller
 
     @property
     def ctx(self) -> moderngl.Context:
@@ -216,6 +213,7 @@ class Window:
         if self._monitors_changed:
             self._monitors_changed = False
             self._follow_monitors()
+        self._show_pointer()
         return self._input.take()
 
     def swap(self) -> float:
@@ -263,18 +261,26 @@ class Window:
         # The monitor's own mode: a projector that has to find a new one goes dark for seconds.
         rate = round(monitor.refresh) if monitor.refresh else glfw.DONT_CARE
         glfw.set_window_monitor(window, handle, 0, 0, *monitor.size, rate)
-        glfw.set_input_mode(window, glfw.CURSOR, glfw.CURSOR_HIDDEN)
         self._filled, self._missing = monitor, None
         self._moved()
 
     def _be_window(self) -> None:
         glfw, window = self._glfw, self._window
         glfw.set_window_monitor(window, None, *self._windowed, glfw.DONT_CARE)
-        glfw.set_input_mode(window, glfw.CURSOR, glfw.CURSOR_NORMAL)
         self._filled = None
         self._moved()
 
+    def _show_pointer(self) -> None:
+        """No arrow over a picture that fills a screen, unless there is something to point at."""
+        shown = self._filled is None or (self.controller is not None and self.controller.shown)
+        if shown != self._pointer_shown:
+            glfw = self._glfw
+            mode = glfw.CURSOR_NORMAL if shown else glfw.CURSOR_HIDDEN
+            glfw.set_input_mode(self._window, glfw.CURSOR, mode)
+            self._pointer_shown = shown
+
     def _moved(self) -> None:
+        self._show_pointer()
         self._framebuffer_size = self._glfw.get_framebuffer_size(self._window)
         self._pace()  # some drivers forget the swap interval with the monitor
 

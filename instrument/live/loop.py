@@ -212,6 +212,8 @@ class Loop:
                 screen.surface.toggle_fullscreen()
             elif address == "/display/hud" and pressed and screen is not None:
                 screen.hud = not screen.hud
+            elif address == "/display/controller" and pressed and screen is not None:
+                screen.toggle_controller()
 
     def _record(self, wanted: bool) -> None:
         tape = self._show.tape

@@ -14,6 +14,7 @@ from instrument.display.hud import Hud
 from instrument.display.look import Fit, Look
 from instrument.display.presenter import LAYERS, Presenter
 from instrument.display.surface import Surface
+from instrument.display.virtual_controller import VirtualController
 from instrument.frame import U8, Frame
 from instrument.latent.space import F32, F64
 from instrument.live.decks import Decks
@@ -36,6 +37,15 @@ class Screen:
     first_picture: U8 | None = None
     hud: bool = True
     hint: str | None = None
+    controller: VirtualController | None = None
+
+    def __post_init__(self) -> None:
+        self.surface.controller = self.controller
+
+    def toggle_controller(self) -> None:
+        """Show the virtual controller, or hide it, if there is one."""
+        if self.controller is not None:
+            (self.controller.hide if self.controller.shown else self.controller.show)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +181,11 @@ class Projection:
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
         drawing = self._clock.now()
+        if screen.controller is not None and min(size) >= 1:
+            screen.controller.resize(size)
+            screen.controller.look(drawing)
         surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
-        screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix)
+        screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix, screen.controller)
         drew = self._clock.now() - drawing
         swapped = surface.swap()
         self._meters.shows(self._shown_index, drew, swapped, self._clock.now())

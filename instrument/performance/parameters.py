@@ -158,7 +158,13 @@ class ParameterSpace:
 
 RAW = "/raw"  # before an address: its value is in native units
 # What the performer hands on: no matter of z.
-STAGE_TRIGGERS = ("/take/record", "/take/toggle", "/display/fullscreen", "/display/hud")
+STAGE_TRIGGERS = (
+    "/take/record",
+    "/take/toggle",
+    "/display/fullscreen",
+    "/display/hud",
+    "/display/controller",
+)
 TEMPO_TRIGGERS = ("/tempo/tap", "/tempo/beat", "/tempo/start")
 PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
 
@@ -253,4 +259,5 @@ def instrument_triggers(
         Trigger("/take/toggle", "start a take, or end the one that runs"),
         Trigger("/display/fullscreen", "fill the screen, or leave it"),
         Trigger("/display/hud", "show the small display, or hide it"),
+        Trigger("/display/controller", "show the virtual controller, or hide it"),
     )  # fmt: skip

@@ -19,6 +19,7 @@ USUAL = (
     Binding("/key/l", "/learn/next"),
     Binding("/key/shift+l", "/learn/forget"),
     Binding("/key/ctrl+l", "/learn/cancel"),
+    Binding("/key/c", "/display/controller"),
 )
 RESERVED_SOURCES = frozenset(binding.source for binding in RESERVED)
 

@@ -90,7 +90,8 @@ def witness(laws: Laws, p: Performance, event: ControlEvent) -> None:
         return
     for number in p.learning.heard(source, laws.by_source.get(source, ())):
         target = binding_of(laws, p, number).target
-        if _is_lesson(target):
+        # One who is learning may call for the virtual controller: that key is not what is meant.
+        if _is_lesson(target) or target == "/display/controller":
             return
         p.touched = target
     if not p.learning.armed or source in _DEAF:

@@ -1,6 +1,10 @@
+import math
+
 import pytest
 
 from instrument.display.input import MOVES_PER_POLL, PRESS, RELEASE, REPEAT, Input, key_name
+from instrument.display.virtual_controller import VirtualController
+from instrument.display.virtual_layout import ENCODERS, PADS
 from instrument.event import ControlEvent, is_address
 from instrument.timebase import StepClock
 
@@ -130,3 +134,86 @@ def test_buttons_and_wheel(hands):
         ("/mouse/left", 1.0), ("/mouse/left", 0.0), ("/mouse/right", 1.0),
         ("/mouse/button_4", 1.0), ("/mouse/wheel", -1.0),
     ]  # fmt: skip
+
+
+# --- with the virtual controller in the way
+
+
+@pytest.fixture
+def panel(hands):
+    hands.controller = VirtualController()
+    hands.controller.resize((960, 960))
+    hands.controller.show()
+    return hands.controller
+
+
+def middle(panel, control, height=0.5):
+    left, top, wide, high = panel.layout.boxes[control]
+    return left + wide / 2, top + (1 - height) * high
+
+
+def test_without_a_controller_nothing_is_in_the_way(hands):
+    assert not hands.aim(480, 900)
+
+
+def test_what_is_done_on_the_controller_is_said_by_it_at_its_time(hands, panel, clock):
+    clock.wait_until(2.0)
+    assert hands.aim(*middle(panel, PADS[0], 0.999))
+    hands.button(0, PRESS)
+    clock.wait_until(2.5)
+    hands.button(0, RELEASE)
+    assert hands.take() == [
+        ControlEvent("/midi/virtual/note/36", 1.0, 2.0),
+        ControlEvent("/midi/virtual/note/36", 0.0, 2.5),
+    ]
+
+
+def test_beside_the_controller_the_mouse_is_as_ever(hands, panel):
+    assert not hands.aim(100, 100)
+    hands.pointer(0.1, 0.9)
+    hands.button(0, PRESS)
+    hands.button(0, RELEASE)
+    hands.wheel(2.0)
+    assert said(hands) == [
+        ("/mouse/x", 0.1), ("/mouse/y", 0.9), ("/mouse/left", 1.0), ("/mouse/left", 0.0),
+        ("/mouse/wheel", 2.0),
+    ]  # fmt: skip
+
+
+def test_shift_makes_an_encoder_count_steps_even_where_the_wheel_goes_sideways(hands, panel):
+    hands.aim(*middle(panel, ENCODERS[0]))
+    hands.wheel(1.0, 1.0)
+    hands.key(LEFT_SHIFT, 50, PRESS, 0, None)
+    hands.wheel(1.0)
+    hands.wheel(0.0, -1.0)
+    hands.key(LEFT_SHIFT, 50, RELEASE, SHIFT, None)
+    assert said(hands) == [
+        ("/midi/virtual/cc/16", pytest.approx(1 / 127)), ("/key/shift", 1.0),
+        ("/midi/virtual/cc/24", 1.0), ("/midi/virtual/cc/24", -1.0), ("/key/shift", 0.0),
+    ]  # fmt: skip
+
+
+def test_a_flood_of_moves_on_a_fader_is_thinned_and_one_of_steps_is_not(hands, panel):
+    for control, button in ((3, 0), (ENCODERS[0], 1)):
+        hands.aim(*middle(panel, control, 0.001))
+        hands.button(button, PRESS)
+        for step in range(1001):
+            hands.aim(*middle(panel, control, max(0.001, step / 1000)))
+        hands.button(button, RELEASE)
+    events = said(hands)
+    fader = [value for address, value in events if address == "/midi/virtual/cc/3"]
+    assert len(fader) == MOVES_PER_POLL and fader[-1] > 0.9  # it was taken by its cap
+    steps = [value for address, value in events if address == "/midi/virtual/cc/24"]
+    assert sum(steps) == math.floor(
+        0.999 * panel.layout.boxes[8, 3] / panel.layout.unit / 0.4 + 0.5
+    )
+
+
+def test_hidden_under_a_hand_it_lets_go_with_the_next_poll(hands, panel):
+    hands.aim(*middle(panel, PADS[0], 0.999))
+    hands.button(0, PRESS)
+    hands.take()
+    panel.hide()
+    assert said(hands) == [("/midi/virtual/note/36", 0.0)]
+    hands.button(0, RELEASE)
+    assert said(hands) == [], "not the picture's button either"

@@ -11,6 +11,8 @@ from instrument import InstrumentError
 from instrument.display.hud import Hud
 from instrument.display.look import Look
 from instrument.display.presenter import Presenter
+from instrument.display.virtual_controller import VirtualController
+from instrument.display.virtual_layout import ENCODERS, PADS
 from instrument.display.window import Window, monitors
 from instrument.timebase import WallClock
 
@@ -115,6 +117,52 @@ def test_with_bars_the_picture_is_the_pad(window):
     assert addresses(events) == [("/mouse/x", 0.0)]
     do("mousemove", "--window", x11(window), 310, 10)
     events = until(lambda events: ("/mouse/x", 1.0) in addresses(events), window)
+
+
+def test_the_mouse_plays_the_controller_and_nothing_else_where_it_lies(window):
+    panel = window.controller = VirtualController()
+    panel.resize(SIZE)
+    panel.show()
+
+    def move(control, height):
+        left, top, wide, high = panel.layout.boxes[control]
+        place = (round(left + wide / 2), round(top + (1 - height) * high))
+        do("mousemove", "--window", x11(window), *place)
+
+    move(3, 0.1)
+    do("mousedown", 1)
+    until(lambda _: panel.held[3], window)
+    move(3, 0.9)
+    until(lambda _: panel.standing.hand[3] > 0.8, window)
+    do("mouseup", 1)
+    move(PADS[5], 0.8)
+    do("click", 1)
+    move(ENCODERS[0], 0.5)
+    do("click", 4, "keydown", "shift", "click", 5, "keyup", "shift", "mousemove", "--window",
+       x11(window), 160, 20)  # fmt: skip
+    events = until(lambda events: events and events[-1].address.startswith("/mouse/"), window)
+    said = [(a, v) for a, v in addresses(events) if not a.startswith("/mouse/")]
+    assert said[0][0] == "/midi/virtual/note/41" and 0.5 < said[0][1] < 1.0
+    assert said[1:] == [
+        ("/midi/virtual/note/41", 0.0), ("/midi/virtual/cc/16", pytest.approx(1 / 127)),
+        ("/key/shift", 1.0), ("/midi/virtual/cc/24", -1.0), ("/key/shift", 0.0),
+    ]  # fmt: skip
+
+
+def test_in_full_screen_there_is_an_arrow_while_there_is_something_to_point_at(window):
+    def arrow():
+        window.poll()
+        return window._glfw.get_input_mode(window._window, window._glfw.CURSOR)
+
+    panel = window.controller = VirtualController()
+    window.toggle_fullscreen()
+    until(lambda _: window.framebuffer_size == (800, 600), window)
+    assert arrow() == window._glfw.CURSOR_HIDDEN
+    panel.resize(window.framebuffer_size)
+    panel.show()
+    assert arrow() == window._glfw.CURSOR_NORMAL
+    panel.hide()
+    assert arrow() == window._glfw.CURSOR_HIDDEN
 
 
 def screenshot(path):

@@ -45,6 +45,7 @@ class FakeSurface:
     framebuffer: None = None
     framebuffer_size: tuple[int, int] = (64, 64)
     picture_area: object = None
+    controller: object = None
 
     @property
     def closed(self) -> bool:
@@ -86,7 +87,7 @@ class FakePresenter:
     def area(self, size, look, layer=0) -> None:
         return None
 
-    def draw(self, target, size, look, hud=None, mix=0.0) -> None:
+    def draw(self, target, size, look, hud=None, mix=0.0, controller=None) -> None:
         self.looks.append(look)
         self.huds.append(hud)
         parts = zip(self.layers, (1.0 - mix, mix), strict=True)

@@ -101,7 +101,7 @@ def test_a_preset_may_use_a_usual_key_for_something_else() -> None:
     text = GOOD + '[[binding]]\nsource = "/key/l"\ntarget = "/performance/home"\n'
     bindings = compose(preset_from_text(text, "p"), bank_of_four()).bindings
     assert [b.target for b in bindings if b.source == "/key/l"] == ["/performance/home"]
-    assert bindings[-2:] == USUAL[1:]
+    assert bindings[-3:] == USUAL[1:]
 
 
 def test_a_seed_can_be_given() -> None:
