@@ -106,9 +106,7 @@ def test_what_waits_for_its_beat_blinks_with_it(programme):
         _, seen = moment(programme, *waits, until=float(until))
         lit.append("/waypoint/4/go" in seen.lit)
     assert 0.3 < np.mean(lit) < 0.7
-    assert (
-        int(np.abs(np.diff(np.array(lit, int))).sum()) == 6
-    )  # at .25, .5 … 1.5 s: halves of a beat
+    assert int(np.abs(np.diff(np.array(lit, int))).sum()) == 6
 
 
 def test_a_fader_is_not_moved_by_an_oscillator(programme):
