@@ -115,8 +115,9 @@ class Input:
         return any(key in _SHIFT for key, _ in self._held)
 
     def _pass_on(self, controller: VirtualController) -> None:
-        for said in controller.said():
-            self._say(*said)
+        now = self._clock.now()  # one move is one moment, at however many addresses
+        for address, value, passing in controller.said():
+            self._events.append((ControlEvent(address, value, now), passing))
 
     def _say(self, address: str, value: float, passing: bool = False) -> None:
         self._events.append((ControlEvent(address, value, self._clock.now()), passing))

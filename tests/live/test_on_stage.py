@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from instrument.display.virtual_layout import PADS, lay_out
 from instrument.take.reader import read_take
 from instrument.take.replay import verify
 
@@ -148,3 +149,58 @@ def test_a_term_signal_saves_the_take_and_exits_0(desktop, tmp_path):
     assert process.returncode == 0, err
     assert (take / "z.npy").exists() and (take / "events.jsonl").exists()
     assert read_take(take).finished
+
+
+def test_a_laptop_alone_plays_the_controller_preset(desktop, tmp_path):
+    """The panel in a real window: a fader drawn and a pad struck with the mouse move z."""
+    take, size = tmp_path / "panel.take", (560, 560)
+    layout = lay_out(size)
+    more = ("controller", "--size", "560x560", "--osc-port", "0")
+    with playing(take, 30, *more) as process:
+        until(lambda: window() or process.poll() is not None, 25, "a window")
+        assert process.poll() is None, process.communicate()[1]
+        stage = window()
+        until(lambda: screenshot(tmp_path / "first.png").std() > 10, 10, "the picture of home")
+
+        def move(control: int, height: float) -> None:
+            left, top, wide, high = layout.boxes[control]
+            place = (round(left + wide / 2), round(top + (1 - height) * high))
+            xdotool("mousemove", "--window", stage, *place)
+            time.sleep(0.2)
+
+        xdotool("mousemove", "--window", stage, 280, 100)
+        xdotool("key", "c")
+        time.sleep(1.5)
+        screenshot(tmp_path / "panel.png")
+        move(1, 0.5)
+        xdotool("mousedown", 1)
+        for height in (0.6, 0.8, 0.95):
+            move(1, height)
+        xdotool("mouseup", 1)
+        time.sleep(2.0)
+        move(PADS[3], 0.9)
+        xdotool("click", 1)
+        time.sleep(2.0)
+        xdotool("key", "c")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    record = read_take(take)
+    assert verify(record, "take").largest == 0.0
+    times: dict[str, list[float]] = {}
+    for event in record.events:
+        times.setdefault(event.address, []).append(event.time)
+    for control in ("cc/1", "note/39"):
+        assert times["/midi/virtual/" + control] == times["/midi/generic/" + control]
+    shown, gone = times["/key/c"][0], times["/key/c"][-1]
+    flown = [
+        t for t in times.get("/mouse/x", []) + times.get("/mouse/left", []) if shown < t < gone
+    ]
+    assert len(flown) <= 2, "over the panel the mouse flies the pad"
+
+    def way(begun: float, seconds: float) -> float:
+        first = int(begun * 60)
+        return float(np.linalg.norm(record.z[first + int(seconds * 60)] - record.z[first]))
+
+    assert way(times["/midi/virtual/cc/1"][0], 2.0) > 3.0, "the fader did not move z"
+    assert way(times["/midi/virtual/note/39"][0], 1.5) > 5.0, "the pad did not move z"
