@@ -54,7 +54,7 @@ class Finish:
     for averaging softens it.
     """
 
-    sharpness: float = 2.2
+    sharpness: float = 2.5
     averaged: int = 2
     detail: float = 1.16
 
