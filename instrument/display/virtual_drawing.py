@@ -7,18 +7,27 @@ are the instrument's too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument.display.glyphs import GlyphSheet
-from instrument.display.hud import wrap
-from instrument.display.quads import AMBER, BRIGHT, DIM, PLATE, Quads, Tint, letters, plate, plates
+from instrument.display.quads import (
+    AMBER,
+    BRIGHT,
+    PLATE,
+    QUAD,
+    Quads,
+    Tint,
+    plate,
+    plates,
+)
 from instrument.display.virtual_controller import VirtualController
 from instrument.display.virtual_feedback import Standing
+from instrument.display.virtual_labels import KEYS, header_of, labels_of, says_of
 from instrument.display.virtual_layout import (
     BEND,
-    CONTROLS,
-    COUNT,
     ENCODERS,
     FADERS,
     PADS,
@@ -28,93 +37,96 @@ from instrument.display.virtual_layout import (
 )
 from instrument.latent.space import F64
 
-_HINT = "encoders: drag or wheel · with shift or the right button in steps"
 _WELL: Tint = (255, 255, 255, 20)
 _SLOT: Tint = (0, 0, 0, 150)
+_CAP: Tint = (205, 209, 216, 255)
 _BODY: Tint = (52, 55, 60, 255)
 _DARK_LAMP: Tint = (255, 255, 255, 38)
 _COLUMN: Tint = (255, 190, 66, 150)
-_UNBOUND: Tint = (146, 151, 160, 255)
 _PANEL: Tint = (*PLATE[:3], 216)  # so many small things ask for a calmer ground
 _HOVER: Tint = (255, 255, 255, 16)
 _LAMPS = 15  # round an encoder
 _SWEEP = np.radians(135.0)  # to either side of the top
-_STRIPS = (*FADERS, BEND, PRESSURE)  # what has a cap
-_KEYS = (*PADS, *PROGRAMS)  # what has a light in it
+_STRIPS = np.array((*FADERS, BEND, PRESSURE))  # what has a cap
+_RINGS = np.array(ENCODERS)
+# Where keys, rings and caps stand in an array of all controls: cheaper than their indices.
+_SLICES = (
+    (slice(PADS.start, PADS.stop), slice(PROGRAMS.start, PROGRAMS.stop)),
+    (slice(ENCODERS.start, ENCODERS.stop),),
+    (slice(FADERS.start, FADERS.stop), slice(BEND, PRESSURE + 1)),
+)
 _TURN = np.linspace(-_SWEEP, _SWEEP, _LAMPS)
-_NAMES = {BEND: "pitch", PRESSURE: "pressure"}
-_NAMES |= {control: f"prog {number}" for number, control in enumerate(PROGRAMS, start=1)}
 
 
-def label_pixels(layout: Layout) -> int:
-    """Pixels per em of the labels: even, and never too small to be told apart."""
-    return max(8, 2 * round(0.31 * layout.unit))
+class Drawing:
+    """The quads of a panel of one size. What has not changed since the last asking is kept."""
+
+    def __init__(self, layout: Layout, sheet: GlyphSheet) -> None:
+        self._layout, self._sheet = layout, sheet
+        self._caps = _Caps(layout)
+        self._keys: dict[str, tuple[object, ...]] = {}
+        self._parts: dict[str, Quads] = {"ground": _ground(layout)}
+        self._all = np.zeros(0, QUAD)
+        self._lines: dict[tuple[str, float], list[str]] = {}  # how labels were broken
+
+    def quads(self, controller: VirtualController) -> Quads:
+        """Everything of `controller`, in the order to draw it; to be read before the next call."""
+        layout, sheet, standing, held = (
+            self._layout, self._sheet, controller.standing, controller.held,
+        )  # fmt: skip
+        state = (standing.hand, standing.wanted, held)
+        keys, rings, caps = (
+            tuple(part[some].tobytes() for part in state for some in slices) for slices in _SLICES
+        )
+        labels, over, says = standing.labels, controller.over, says_of(controller)
+        self._part("keys", (keys, labels), lambda: _lit_keys(layout, standing, held))
+        self._part("rings", rings, lambda: _encoders(layout, standing))
+        self._part("caps", caps, lambda: self._caps.at(standing, held))
+        self._part("over", (over,), lambda: _hover(layout, over))
+        self._part("labels", (labels,), lambda: labels_of(layout, labels, sheet, self._lines))
+        self._part("header", says, lambda: header_of(layout, *says, sheet))
+        if not len(self._all):
+            self._all = np.concatenate(list(self._parts.values()))
+        return self._all
+
+    def _part(self, name: str, key: tuple[object, ...], make: Callable[[], Quads]) -> None:
+        """Have the quads of `name` made where `key` is another; they go where the old ones were."""
+        if self._keys.get(name) == key:
+            return
+        self._keys[name], new = key, make()
+        start = 0
+        for other, quads in self._parts.items():
+            if other == name:
+                break
+            start += len(quads)
+        if len(self._all) and len(self._parts[name]) == len(new):
+            self._all[start : start + len(new)] = new
+        else:
+            self._all = np.zeros(0, QUAD)
+        self._parts[name] = new
 
 
-def background(layout: Layout, labels: tuple[str, ...], sheet: GlyphSheet) -> tuple[Quads, Quads]:
-    """What only labels change: what lies below everything, and the letters above it."""
+def _ground(layout: Layout) -> Quads:
+    """What lies below everything and never changes."""
     unit, boxes = layout.unit, layout.boxes
-    slots = _slots(layout, list(_STRIPS))
+    slots = _slots(layout)
     wells = boxes[[*FADERS, *ENCODERS]] + np.array((0.15, 0.0, -0.3, 0.0)) * unit
-    below = [
+    return np.concatenate([
         plate(*layout.panel, _PANEL, 0.42 * unit),
         plates(wells, _WELL, 0.35 * unit),
         plates(boxes[[BEND, PRESSURE]], _WELL, 0.35 * unit),
         plates(slots, _SLOT, 0.5 * slots[:, 2]),
-    ]
-    return np.concatenate(below), _labels(layout, labels, sheet)
+    ])  # fmt: skip
 
 
-def foreground(controller: VirtualController, layout: Layout) -> Quads:
-    """What hands and the instrument move: caps, columns, lamps."""
-    standing = controller.standing
-    parts = [
-        _lit_keys(layout, standing, controller.held),
-        _encoders(layout, standing),
-        _caps(layout, standing, controller.held),
-    ]
-    if controller.over is not None:
-        parts.append(plates(layout.boxes[controller.over], _HOVER, 0.3 * layout.unit))
-    return np.concatenate(parts)
+def _hover(layout: Layout, over: int | None) -> Quads:
+    return plates(layout.boxes[[] if over is None else [over]], _HOVER, 0.3 * layout.unit)
 
 
-def header(controller: VirtualController, layout: Layout, sheet: GlyphSheet) -> Quads:
-    """The line above the controls: what is being learnt, or what the pointer is over."""
-    left, top, width, height = layout.head
-    text, tint = _says(controller)
-    hint = "" if controller.standing.armed else _HINT
-    setting = sheet.set([text, hint])
-    ends_at = left + width
-    apart = float(setting.widths.sum()) + 2.0 * sheet.pixels <= width
-    starts = np.array((left, ends_at - setting.widths[1]), np.float32)
-    quads = letters(
-        sheet,
-        setting.glyphs,
-        x=setting.pens + starts[setting.texts],
-        y=np.full(len(setting.glyphs), top + 0.5 * height + 0.45 * sheet.pixels, np.float32),
-        tint=np.array((tint, _UNBOUND))[setting.texts],
-    )
-    fits = (setting.texts == 0) | apart
-    shown: Quads = quads[fits & (quads["rect"][:, 0] + quads["rect"][:, 2] <= ends_at + 1)]
-    return shown
-
-
-def _says(controller: VirtualController) -> tuple[str, Tint]:
-    standing, over = controller.standing, controller.over
-    if standing.armed:
-        return f"learn {standing.armed}: move a control", AMBER
-    if over is None:
-        return "virtual controller", DIM
-    said = [CONTROLS[over].replace("/", " "), *filter(None, [standing.labels[over]])]
-    if over not in PROGRAMS:
-        said.append(f"{standing.hand[over]:.2f}")
-    return " · ".join(said), BRIGHT
-
-
-def _slots(layout: Layout, controls: list[int]) -> F64:
-    """The slot a cap runs in, (n, 4)."""
-    boxes, unit = layout.boxes[controls], layout.unit
-    slots = boxes.copy()
+def _slots(layout: Layout) -> F64:
+    """The slots that caps run in, (n, 4), in the order of `_STRIPS`."""
+    boxes, unit = layout.boxes[_STRIPS], layout.unit
+    slots: F64 = boxes.copy()
     slots[:, 2] = 0.3 * unit
     slots[:, 0] += 0.5 * (boxes[:, 2] - slots[:, 2])
     slots[:, 1] += 0.5 * layout.cap
@@ -122,43 +134,48 @@ def _slots(layout: Layout, controls: list[int]) -> F64:
     return slots
 
 
-def _caps(layout: Layout, standing: Standing, held: NDArray[np.bool_]) -> Quads:
-    """Amber columns up to the value, marks at it, and caps where the hand is."""
-    controls, unit = list(_STRIPS), layout.unit
-    slots = _slots(layout, controls)
-    wanted, hand = standing.wanted[controls], standing.hand[controls]
-    bottom = slots[:, 1] + slots[:, 3]
-    known = np.isfinite(wanted)
-    value = np.where(known, wanted, 0.0)
-    # The pitch is measured from its middle, everything else from below.
-    start = np.where(np.array(controls) == BEND, 0.5, 0.0)
-    columns = slots.copy()
-    columns[:, 1] = bottom - np.maximum(value, start) * slots[:, 3]
-    columns[:, 3] = np.abs(value - start) * slots[:, 3]
-    middle, width = slots[:, 0] + 0.5 * slots[:, 2], 1.9 * unit
-    marks = _bars(middle, bottom - value * slots[:, 3], width, 0.16 * unit)
-    caps = _bars(middle, bottom - hand * slots[:, 3], 1.5 * unit, layout.cap)
-    grooves = _bars(middle, bottom - hand * slots[:, 3], 1.1 * unit, max(1.0, 0.08 * unit))
-    tints = np.where(held[controls, None], BRIGHT, (205, 209, 216, 255))
-    return np.concatenate([
-        plates(columns[known], _COLUMN, 0.5 * slots[0, 2]),
-        plates(caps, tints, 0.2 * unit),
-        plates(grooves, (40, 42, 46, 255), 0.0),
-        plates(marks[known], AMBER, 0.08 * unit),
-    ])  # fmt: skip
+class _Caps:
+    """Amber columns up to the value, caps where the hand is, marks at the value."""
 
+    def __init__(self, layout: Layout) -> None:
+        unit, slots = layout.unit, _slots(layout)
+        self._bottom, self._travel = slots[:, 1] + slots[:, 3], slots[:, 3]
+        # The pitch is measured from its middle, everything else from below.
+        self._start = np.where(_STRIPS == BEND, 0.5, 0.0)
+        # Columns, caps, grooves in the caps, marks: (4, n, left top width height).
+        self._rects = np.repeat(slots[None], 4, axis=0)
+        middle = slots[:, 0] + 0.5 * slots[:, 2]
+        sizes = ((1.5 * unit, layout.cap), (1.1 * unit, max(1.0, 0.08 * unit)))
+        for rects, size in zip(self._rects[1:], (*sizes, (1.9 * unit, 0.16 * unit)), strict=True):
+            rects[:, 0], rects[:, 2:] = np.rint(middle - 0.5 * size[0]), np.rint(size)
+        self._mark = float(self._rects[3, 0, 3])
+        count = len(slots)
+        tints = np.repeat(np.array((_COLUMN, _CAP, (40, 42, 46, 255), AMBER)), count, axis=0)
+        corners = np.repeat((0.5 * slots[0, 2], 0.2 * unit, 0.0, 0.08 * unit), count)
+        self._quads = plates(self._rects, tints, corners)
 
-def _bars(middle: F64, y: F64, width: float, height: float) -> F64:
-    """Bars centred at (`middle`, `y`), (n, 4), on whole pixels so that their edges are sharp."""
-    size = np.broadcast_to((width, height), (len(y), 2))
-    bars: F64 = np.rint(np.column_stack((middle - 0.5 * width, y - 0.5 * height, size)))
-    return bars
+    def at(self, standing: Standing, held: NDArray[np.bool_]) -> Quads:
+        """As things stand; the same array every time."""
+        rects, count = self._rects, len(self._bottom)
+        wanted = standing.wanted[_STRIPS]
+        known = np.isfinite(wanted)
+        value = np.where(known, wanted, self._start)
+        rects[0, :, 1] = self._bottom - np.maximum(value, self._start) * self._travel
+        rects[0, :, 3] = np.abs(value - self._start) * self._travel
+        at_hand = self._bottom - standing.hand[_STRIPS] * self._travel
+        # On whole pixels, so that their edges are sharp.
+        rects[1:3, :, 1] = np.rint(at_hand - 0.5 * rects[1:3, :, 3])
+        rects[3, :, 1] = np.rint(self._bottom - value * self._travel - 0.5 * self._mark)
+        rects[3, :, 3] = self._mark * known
+        self._quads["rect"] = rects.reshape(-1, 4)
+        self._quads["tint"][count : 2 * count] = np.where(held[_STRIPS, None], BRIGHT, _CAP)
+        return self._quads
 
 
 def _encoders(layout: Layout, standing: Standing) -> Quads:
     """A ring of lamps up to the value, and a dot on the knob for the hand."""
-    boxes, radius = layout.boxes[list(ENCODERS)], layout.knob
-    wanted, hand = standing.wanted[list(ENCODERS)], standing.hand[list(ENCODERS)]
+    boxes, radius = layout.boxes[_RINGS], layout.knob
+    wanted, hand = standing.wanted[_RINGS], standing.hand[_RINGS]
     centres = boxes[:, :2] + 0.5 * boxes[:, 2:]
     lamps = centres[:, None] + 0.86 * radius * np.stack((np.sin(_TURN), -np.cos(_TURN)), axis=1)
     lit = np.linspace(0.0, 1.0, _LAMPS) <= wanted[:, None] + 1e-6  # nan lights none
@@ -179,68 +196,19 @@ def _discs(centres: F64, radius: float, tints: Tint | NDArray[np.int_]) -> Quads
 
 def _lit_keys(layout: Layout, standing: Standing, held: NDArray[np.bool_]) -> Quads:
     """Pads and program buttons: grey, amber as far as they are lit, bright under a hand."""
-    keys = list(_KEYS)
-    wanted = standing.wanted[keys]
+    wanted = standing.wanted[KEYS]
     level = np.where(np.isfinite(wanted), wanted, 0.0)[:, None]
-    bound = np.isfinite(wanted) | np.array([bool(standing.labels[key]) for key in keys])
+    bound = np.isfinite(wanted) | np.array([bool(standing.labels[key]) for key in KEYS])
     base = np.where(bound[:, None], (255, 255, 255, 40), (255, 255, 255, 16))
     tints = base + level * (np.array((205, 130, 22, 235)) - base)
     # Under a hand a key is opaque and has a white edge; the harder it is hit, the lighter it is.
-    down = held[keys]
-    strength = np.maximum(standing.hand[keys], 0.5 * held[keys])[down, None]
+    down = held[KEYS]
+    strength = np.maximum(standing.hand[KEYS], 0.5 * held[KEYS])[down, None]
     tints[down, :3] = np.where(level[down] > 0.5, (205, 130, 22), 58.0 + 66.0 * strength)
     tints[down, 3] = 255.0
-    boxes, edge = layout.boxes[keys], max(1.0, round(0.1 * layout.unit))
+    boxes, edge = layout.boxes[KEYS], max(1.0, round(0.1 * layout.unit))
     edges = boxes[down] + np.array((-edge, -edge, 2.0 * edge, 2.0 * edge))
     return np.concatenate([
         plates(edges, BRIGHT, 0.3 * layout.unit + edge),
         plates(boxes, tints.astype(np.uint8), 0.3 * layout.unit),
     ])  # fmt: skip
-
-
-def _labels(layout: Layout, labels: tuple[str, ...], sheet: GlyphSheet) -> Quads:
-    """Every label in up to two lines, centred; of what nothing listens to its own name, dimmer."""
-    places, leading = layout.labels, 1.2 * sheet.pixels
-    texts: list[str] = []
-    owners: list[int] = []
-    lines: list[float] = []  # the line's place, counted from the label's middle
-    for control in range(COUNT):
-        name = _NAMES.get(control, CONTROLS[control].replace("/", " ").removeprefix("note "))
-        parts = _two_lines(labels[control] or name, 0.94 * float(places[control, 2]), sheet)
-        texts += parts
-        owners += [control] * len(parts)
-        upon = control in _KEYS
-        first = -0.5 * (len(parts) - 1) if upon else -0.5
-        lines += [first + number for number in range(len(parts))]
-    setting = sheet.set(texts)
-    boxes = places[owners]
-    starts = boxes[:, 0] + 0.5 * (boxes[:, 2] - setting.widths)
-    baselines = boxes[:, 1] + 0.5 * boxes[:, 3] + 0.36 * sheet.pixels + leading * np.array(lines)
-    bound = np.array([bool(labels[owner]) for owner in owners])
-    tints = np.where(bound[:, None], BRIGHT, _UNBOUND)
-    return letters(
-        sheet,
-        setting.glyphs,
-        x=(setting.pens + np.rint(starts)[setting.texts]).astype(np.float32),
-        y=np.rint(baselines)[setting.texts].astype(np.float32),
-        tint=tints[setting.texts],
-    )
-
-
-def _two_lines(text: str, width: float, sheet: GlyphSheet) -> list[str]:
-    """`text` broken between words into two lines at most. Where there is no room for all of it,
-    what comes first goes: it is the group, which neighbours share."""
-    words = text.split()
-    lines = wrap(text, width, sheet)
-    while len(words) > 1 and (len(lines) > 2 or sheet.set(lines).widths.max() > width):
-        words = words[1:]
-        lines = wrap(" ".join(words), width, sheet)
-    return [_cut(line, width, sheet) for line in lines]
-
-
-def _cut(line: str, width: float, sheet: GlyphSheet) -> str:
-    if float(sheet.set([line]).widths[0]) <= width:
-        return line
-    while line and float(sheet.set([line + "…"]).widths[0]) > width:
-        line = line[:-1]
-    return line.rstrip() + "…"

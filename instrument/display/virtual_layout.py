@@ -103,9 +103,18 @@ class Layout:
 
     def control_at(self, x: float, y: float) -> int | None:
         """Which control is there."""
-        at = np.array((x, y))
-        inside = ((self.boxes[:, :2] <= at) & (at < self.boxes[:, :2] + self.boxes[:, 2:])).all(1)
-        return int(np.argmax(inside)) if inside.any() else None
+        if not self.holds(x, y):
+            return None
+        for control, (left, top, right, bottom) in enumerate(self._edges):
+            if left <= x < right and top <= y < bottom:
+                return control
+        return None
+
+    @cached_property
+    def _edges(self) -> list[Box]:
+        """Left, top, right, bottom: the boxes as plain numbers, for every move of a mouse."""
+        corners = np.hstack((self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]))
+        return [(left, top, right, bottom) for left, top, right, bottom in corners.tolist()]
 
     def travel(self, control: int) -> float:
         """How far the middle of a cap can go."""

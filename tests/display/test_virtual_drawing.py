@@ -8,9 +8,10 @@ from instrument.display.hud import Hud
 from instrument.display.look import Look
 from instrument.display.presenter import Presenter
 from instrument.display.virtual_controller import LEFT, VirtualController
-from instrument.display.virtual_drawing import background, foreground, header, label_pixels
+from instrument.display.virtual_drawing import Drawing
 from instrument.display.virtual_feedback import Feedback
-from instrument.display.virtual_layout import BEND, COUNT, ENCODERS, PADS, lay_out
+from instrument.display.virtual_labels import label_pixels
+from instrument.display.virtual_layout import BEND, CONTROLS, ENCODERS, PADS, lay_out
 
 G = "/midi/generic/"
 LABELS = {
@@ -155,55 +156,72 @@ def test_the_message_stands_above_the_panel(offscreen):
     assert np.array_equal(with_message[panel.top :], without[panel.top :])
 
 
-def test_no_letter_leaves_its_label():
-    for size in ((960, 960), (1920, 1080), (480, 480)):
-        layout = lay_out(size)
-        sheet = draw_sheet(label_pixels(layout))
-        text = "spring damping ratio of the incomprehensibilities"
-        _, above = background(layout, (text,) * COUNT, sheet)
-        # Letters come in the order of their labels.
-        left, top, wide, high = layout.panel
-        rects = above["rect"]
-        assert (rects[:, 0] >= left).all() and (rects[:, 0] + rects[:, 2] <= left + wide).all()
-        assert (rects[:, 1] >= top).all() and (rects[:, 1] + rects[:, 3] <= top + high).all()
-        first = rects[rects[:, 0] < layout.boxes[0, 0] + layout.boxes[0, 2]]
-        assert (first[:, 0] + first[:, 2] <= layout.boxes[0, 0] + layout.boxes[0, 2]).all()
+def letters_of(panel):
+    sheet = draw_sheet(label_pixels(panel.layout))
+    quads = Drawing(panel.layout, sheet).quads(panel)
+    return quads["rect"][quads["corner"] < 0]
+
+
+@pytest.mark.parametrize("size", [(960, 960), (1920, 1080), (480, 480)])
+def test_no_letter_leaves_its_label(size):
+    text = "spring damping ratio of the incomprehensibilities"
+    rects = letters_of(panel_of(size, {}, {G + control: text for control in CONTROLS}))
+    layout = lay_out(size)
+    left, top, wide, high = layout.panel
+    assert (rects[:, 0] >= left).all() and (rects[:, 0] + rects[:, 2] <= left + wide).all()
+    assert (rects[:, 1] >= top).all() and (rects[:, 1] + rects[:, 3] <= top + high).all()
+    left, top, wide, high = layout.labels[0]
+    mine = rects[(rects[:, 0] < left + wide) & (rects[:, 1] >= top)]
+    assert len(mine) > 5 and (mine[:, 0] + mine[:, 2] <= left + wide).all()
 
 
 def test_one_line_over_the_controls_names_what_the_pointer_is_over():
     panel = panel_of((960, 960))
-    sheet = draw_sheet(label_pixels(panel.layout))
     seen = []
     for control in (None, 2, BEND, ENCODERS[3], PADS[0]):
         if control is not None:
             panel.pointer(*middle(panel, control))
-        seen.append(header(panel, panel.layout, sheet).tobytes())
+        rects = letters_of(panel)
+        seen.append(rects[rects[:, 1] < panel.layout.boxes[8, 1]].tobytes())
     assert len(set(seen)) == 5
 
 
 def test_what_stays_is_not_laid_out_anew(offscreen, monkeypatch):
-    import instrument.display.virtual_painter as virtual_painter
+    import instrument.display.virtual_drawing as virtual_drawing
 
     made = []
-    for function in (background, foreground):
-        name = function.__name__
 
-        def counted(*arguments, name=name, function=function):
-            made.append(name)
-            return function(*arguments)
+    def watch(owner, name):
+        function = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *arguments: made.append(name) or function(*arguments)
+        )
 
-        monkeypatch.setattr(virtual_painter, name, counted)
+    for name in ("_ground", "_lit_keys", "_encoders", "labels_of"):
+        watch(virtual_drawing, name)
+    watch(virtual_drawing._Caps, "at")
     size = (480, 480)
-    panel = panel_of(size)
+    labels = dict(LABELS)
+    panel = panel_of(size, labels=labels)
     surface = offscreen(size)
     presenter = Presenter(surface.ctx)
-    for _ in range(5):
+
+    def drawn_anew():
+        made.clear()
         presenter.draw(surface.framebuffer, size, Look(), None, 0.0, panel)
-    assert made == ["background", "foreground"]
+        return made
+
+    assert drawn_anew() == ["_ground", "_lit_keys", "_encoders", "at", "labels_of"]
+    assert drawn_anew() == []
     panel.pointer(*middle(panel, 4, 0.5))
     panel.button(LEFT, True)
-    presenter.draw(surface.framebuffer, size, Look(), None, 0.0, panel)
-    assert made == ["background", "foreground", "foreground"]
+    assert drawn_anew() == ["at"]
+    panel.button(LEFT, False)
+    panel.pointer(*middle(panel, PADS[7], 0.5))
+    panel.button(LEFT, True)
+    assert drawn_anew() == ["_lit_keys", "at"]
+    labels[G + "cc/5"] = "new"
+    panel.look(1.0)
+    assert drawn_anew() == ["_lit_keys", "labels_of"]
     panel.resize((960, 960))
-    presenter.draw(surface.framebuffer, size, Look(), None, 0.0, panel)
-    assert made[3:] == ["background", "foreground"]
+    assert len(drawn_anew()) == 5

@@ -202,5 +202,5 @@ def test_a_laptop_alone_plays_the_controller_preset(desktop, tmp_path):
         first = int(begun * 60)
         return float(np.linalg.norm(record.z[first + int(seconds * 60)] - record.z[first]))
 
-    assert way(times["/midi/virtual/cc/1"][0], 2.0) > 3.0, "the fader did not move z"
+    assert way(times["/midi/virtual/cc/1"][0], 2.0) > 1.5, "the fader did not move z"
     assert way(times["/midi/virtual/note/39"][0], 1.5) > 5.0, "the pad did not move z"
