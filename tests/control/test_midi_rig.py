@@ -88,6 +88,14 @@ def test_what_a_preset_listens_to_may_change() -> None:
     assert stage.heard() == [("/midi/keys/cc14/1", (64 << 7) / 16383)]
 
 
+def test_what_is_played_on_the_screen_is_no_device_that_is_missing() -> None:
+    stage = Stage()
+    heard = ["/midi/virtual/cc/1", "/midi/generic/cc/2", "/midi/pads/note/36"]
+    stage.watch.listen(Listening.to(heard))
+    stage.watch.look()
+    assert stage.states() == {"pads": "missing"}
+
+
 def test_unplugged_and_plugged_in_again_under_another_index() -> None:
     stage = Stage()
     stage.backend.plug("Keys", "usb 1")
