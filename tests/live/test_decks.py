@@ -51,12 +51,19 @@ def runs(pid) -> bool:
         return False
 
 
+def children_of(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except FileNotFoundError:  # the thread has ended meanwhile
+        return []
+
+
 def belongings() -> tuple[int, int, int, int]:
     """Threads, descriptors, children and shared pictures of this process."""
     children = [
         child
         for task in Path("/proc/self/task").iterdir()
-        for child in (task / "children").read_text().split()
+        for child in children_of(task)
         if runs(child)
     ]
     shared = Path("/proc/self/maps").read_text().count("latent-instrument-")
