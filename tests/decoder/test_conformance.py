@@ -142,7 +142,7 @@ def test_pictures_are_worth_looking_at(painter):
     tint = pictures.mean(axis=(1, 2)) - pictures.mean(axis=(1, 2, 3))[:, None]
     # Hues differ from z to z: 18 over the world's own pictures, 8 and more over any twelve.
     assert tint.std(axis=0).max() > 8
-    assert np.abs(pictures - light[..., None]).mean() > 12  # colour, not grey
+    assert np.abs(pictures - light[..., None]).mean() > 6  # colour, not grey: the world's 13
 
 
 def test_same_seed_same_network():

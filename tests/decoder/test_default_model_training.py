@@ -272,14 +272,14 @@ def test_going_on_from_a_checkpoint_is_the_same_as_not_stopping(tmp_path):
 
 
 def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path):
-    recipe = Recipe(stages=((64, 8 * 64 * 3),), batch=8, kept=300)
+    recipe = Recipe(stages=((64, 4 * 64 * 3),), batch=4, width=4, kept=300)
     folder = state.StateFolder(tmp_path)
     training = Training(recipe, SMALL, folder)
     told, poisoned, step = [], [], training.step
 
     def step_and_poison():
         report = step()
-        if training.images >= 8 * 70 and not poisoned:
+        if training.images >= 4 * 70 and not poisoned:
             poisoned.append(training.images)
             with torch.no_grad():
                 training.critic.score.weight.mul_(1e4)
@@ -288,7 +288,7 @@ def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path):
 
     training.step = step_and_poison
     training.run(lambda: False, 1000, told.append)
-    assert [line for line in told if "ran away: back to 512 images" in line]
+    assert [line for line in told if "ran away: back to 256 images" in line]
     assert training.caution == pytest.approx(0.7) and training.images == recipe.total
     assert not (tmp_path / "snapshots" / f"{poisoned[0]:09d}.safetensors").exists()
     assert training.critic.score.weight.abs().max() < 10
