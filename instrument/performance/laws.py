@@ -111,6 +111,7 @@ class Laws(Values):
         self._modulate(modulation, self.shaping, seed)
         self._begin_with(values or {})
         self._listen_to(bindings)
+        self._pointed: tuple[tuple[float, ...], F64] | None = None
         self._places = [waypoint.z.astype(np.float64) for waypoint in bank]
         furthest = max(float(np.max(geometry.length(place))) for place in self._places)
         self._leash = _LEASH * max(furthest, self.spec.reach)
@@ -180,10 +181,21 @@ class Laws(Values):
         if aim.kind == "waypoint":
             target = self.place(aim.waypoint)
         elif aim.kind == "pad" and self.pad is not None:
-            target = self.pad.blend(np.array([self.value_at(p, axis) for axis in self.axes]))
+            target = self._pad_target(self.pad, p)
         elif aim.place is not None:
             target = aim.place
         return self.styles.composed(target, aim, self._places)
+
+    def _pad_target(self, pad: Pad, p: Performance) -> F64:
+        """Where the pad points. The mean of many places is sought in steps: what was found last
+        is kept, since much else moves a flight while the pad rests."""
+        point = tuple(self.value_at(p, axis) for axis in self.axes)
+        known = self._pointed
+        if known is None or known[0] != point:
+            found = pad.blend(np.array(point))
+            found.flags.writeable = False
+            self._pointed = known = (point, found)
+        return known[1]
 
     def place(self, waypoint: int) -> F64:
         """Where waypoint `waypoint` (from 0) is, ``F64[shape]``."""

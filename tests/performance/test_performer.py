@@ -23,6 +23,7 @@ from stages import (
 from instrument import InstrumentError
 from instrument.event import ControlEvent
 from instrument.latent import geometry
+from instrument.latent.pad import Pad
 from instrument.latent.space import LatentSpec
 from instrument.latent.waypoints import Waypoint, WaypointBank
 from instrument.performance.mapping import Binding
@@ -377,3 +378,24 @@ def test_home_brings_its_snapshot_unless_the_preset_says_another():
     assert asked.value(panicked, "/model/snapshot") == 7.0
     home = asked.advance(asked.begin(), 1.0, [ControlEvent("/performance/home", 1.0, 0.5)])
     assert asked.value(home, "/model/snapshot") == 3.0
+
+
+def test_a_pad_that_rests_is_not_sought_anew(monkeypatch):
+    performer = performer_of()
+    blends, blend = [], Pad.blend
+
+    def counted(self, point):
+        blends.append(tuple(point))
+        return blend(self, point)
+
+    monkeypatch.setattr(Pad, "blend", counted)
+    events = [event(0.1, "/pad/x", 0.3), event(0.2, "/pad/y", 0.6)]
+    events += [event(0.3 + n / 100, "/spring/frequency", n / 50) for n in range(50)]
+    moved = performer.advance(performer.begin(), 1.0, events)
+    assert len(blends) == 2, "the pad was blended again, and nobody had moved it"
+    monkeypatch.undo()
+    plain = performer_of()
+    steps = plain.begin()
+    for one in events:  # every event alone: what is kept must not depend on who asked before
+        steps = plain.advance(steps, one.time, [one])
+    assert np.array_equal(performer.z(moved), plain.z(plain.advance(steps, 1.0)))
