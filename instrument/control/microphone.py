@@ -7,19 +7,15 @@ that dies takes nothing with it: the process ends, and another one begins.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-import instrument
 from instrument.control.listener import (
     ABSENT,
     BLOCK,
@@ -30,6 +26,7 @@ from instrument.control.listener import (
     SOUND,
 )
 from instrument.control.sound_source import Absent, Block, Message, Opened, Receive
+from instrument.resources import child_environment
 from instrument.timebase import Clock
 
 _RETRY = 2.0  # s from one beginning to the next
@@ -54,7 +51,7 @@ def inputs() -> tuple[list[Input], str]:
             capture_output=True,
             timeout=10.0,
             check=False,
-            env=_environment(),
+            env=child_environment(OPENBLAS_NUM_THREADS="1"),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return [], f"the sound system does not answer ({type(error).__name__})"
@@ -67,16 +64,6 @@ def inputs() -> tuple[list[Input], str]:
 def _command(*words: str) -> list[str]:
     # -P: a file named like a library in the performer's folder must not be imported.
     return [sys.executable, "-P", "-m", "instrument.control.listener", *words]
-
-
-def _environment() -> dict[str, str]:
-    """Ours, and in it this very package can be imported: a clone need not be installed."""
-    variables = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    home = str(Path(instrument.__file__).resolve().parent.parent)
-    if home not in sysconfig.get_paths().values():
-        paths = [home, variables.get("PYTHONPATH", "")]
-        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return variables
 
 
 class Microphone:
@@ -124,7 +111,7 @@ class Microphone:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # ALSA and JACK mutter
-                env=_environment(),
+                env=child_environment(OPENBLAS_NUM_THREADS="1"),
             )
         except OSError as error:
             receive(Absent(f"no process to listen with ({error.strerror})"))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import sysconfig
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
 
-import instrument
 from instrument.control.osc_exchange import FromChild, ToChild, read_word, to_bytes
+from instrument.resources import child_environment
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
 
@@ -27,7 +24,7 @@ class HearingProcess:
         # -P: a file named like a library in the performer's folder must not be imported.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "instrument.control.osc_child"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(),
         )  # fmt: skip
 
     @property
@@ -67,13 +64,3 @@ class HearingProcess:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()  # the system buries it
-
-
-def _environment() -> dict[str, str]:
-    """Ours, and this very package is importable."""
-    variables = dict(os.environ)
-    home = str(Path(instrument.__file__).resolve().parent.parent)
-    if home not in sysconfig.get_paths().values():  # a clone that is not installed
-        paths = [home, variables.get("PYTHONPATH", "")]
-        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return variables

@@ -8,16 +8,13 @@ It imports no torch.
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import instrument
 from instrument.decoder.exchange import (
     SLOTS,
     Exchange,
@@ -31,6 +28,7 @@ from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import Precision
 from instrument.decoder.spaces import name_of
 from instrument.frame import U8
+from instrument.resources import child_environment
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
 
@@ -165,12 +163,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 def environment() -> dict[str, str]:
     """Ours for a child: OpenMP sleeps at barriers, and this very package is importable."""
-    variables = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
-    home = str(Path(instrument.__file__).resolve().parent.parent)
-    if home not in sysconfig.get_paths().values():  # a clone that is not installed
-        paths = [home, variables.get("PYTHONPATH", "")]
-        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return variables
+    return child_environment(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
 
 
 def describe_exit(code: int | None) -> str:

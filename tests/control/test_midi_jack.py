@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from midi_fakes import DESK, eventually
+from sound_servers import need
 
 from instrument.control.midi import MidiRig
 from instrument.control.midi_system import jack_server
@@ -100,8 +100,7 @@ class Server:
 @pytest.fixture
 def server(tmp_path, monkeypatch) -> Iterator[Server]:
     pytest.importorskip("rtmidi", reason="python-rtmidi has no file for this Python")
-    if not shutil.which("jackd"):
-        pytest.skip("jackd is not installed")
+    need("jackd")
     # The same few names every time, so that JACK's place of a killed run is used again.
     for number in range(8):
         claim = (Path(tempfile.gettempdir()) / f"midi-rig-{number}.lock").open("w")
