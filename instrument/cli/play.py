@@ -27,7 +27,6 @@ from instrument.cli.sources import Programme, assemble, bundled_script, open_tak
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available
 from instrument.display.presenter import Presenter
-from instrument.display.virtual_controller import VirtualController
 from instrument.display.window import Window
 from instrument.event import ControlEvent, read_events
 from instrument.frame import U8
@@ -116,26 +115,33 @@ def play(
         rehearsal=Rehearsal(programme.refuse),
     )  # fmt: skip
     wishes = Wishes(osc_wish(programme.preset, osc_port, osc_listen, osc_allow), ear)
+    unseen = headless or demo or in_steps
     with ExitStack() as stack:
+        rig = None
         if not (in_steps or demo):
-            tell = say if headless else None
-            rig = StageRig(programme, show.inbox.put, timing, wishes, tell)
-            show.rig = stack.enter_context(rig)
-            controller = virtual_controller(rig, programme.performer)
-        if headless or demo or in_steps:
-            loop = Loop(show)
-            with _stops(loop):
-                loop.run()
-        else:
-            wanted = int(fullscreen) if fullscreen and fullscreen.isdigit() else fullscreen
-            loop = _play_in_window(show, programme, window_size, wanted, controller)
+            tell = say if unseen else None
+            rig = stack.enter_context(StageRig(programme, show.inbox.put, timing, wishes, tell))
+            show.rig = rig
+        loop = (
+            _play_in_window(show, programme, window_size, fullscreen, rig)
+            if rig is not None and not unseen
+            else _play_unseen(show)
+        )
     _finish(programme, loop, tape, demo, as_json)
 
 
+def _play_unseen(show: Show) -> Loop:
+    loop = Loop(show)
+    with _stops(loop):
+        loop.run()
+    return loop
+
+
 def _play_in_window(
-    show: Show, programme: Programme, size: tuple[int, int], fullscreen: int | str | None,
-    controller: VirtualController,
-) -> Loop:  # fmt: skip
+    show: Show, programme: Programme, size: tuple[int, int], monitor: str | None, rig: StageRig
+) -> Loop:
+    fullscreen = int(monitor) if monitor and monitor.isdigit() else monitor
+    controller = virtual_controller(rig, programme.performer)
     with ExitStack() as stack:
         # The decoder first: it loads while the window opens.
         decks = stack.enter_context(open_decks(programme, show.clock))

@@ -84,22 +84,7 @@ class Laws(Values):
         ways = direction_parameters(len(self.directions), self.directions.unit)
         modulation = modulation or Modulation()
         self.scenes = SceneBook(scenes or {})
-        self.space = ParameterSpace(
-            (
-                *instrument_parameters(snapshots, pad.axes if pad else 2, len(models)),
-                *ways,
-                *launch_parameters(),  # these last: takes of before they were there still open
-                *scene_parameters(),
-                *modulation.parameters(),
-            ),
-            (
-                *instrument_triggers(names, models),
-                *self.styles.triggers(),
-                *modulation.triggers(),
-                *self.scenes.triggers(),
-                *LEARN_TRIGGERS,
-            ),
-        )
+        self.space = self._everything(names, ways, modulation)
         self.home_index = bank.index(home)
         self.drift = Drift(bank.spec, seed)
         self.lessons = Lessons(self.space)
@@ -117,6 +102,28 @@ class Laws(Values):
         self._leash = _LEASH * max(furthest, self.spec.reach)
         for scene in self.scenes.written.values():
             check_scene(self, scene)
+
+    def _everything(
+        self, names: tuple[str, ...], ways: tuple[Parameter, ...], modulation: Modulation
+    ) -> ParameterSpace:
+        """All that can be steered: with the waypoints' `names`, directions and modulation."""
+        axes = self.pad.axes if self.pad else 2
+        return ParameterSpace(
+            (
+                *instrument_parameters(self.snapshots, axes, len(self.models)),
+                *ways,
+                *launch_parameters(),  # these last: takes of before they were there still open
+                *scene_parameters(),
+                *modulation.parameters(),
+            ),
+            (
+                *instrument_triggers(names, self.models),
+                *self.styles.triggers(),
+                *modulation.triggers(),
+                *self.scenes.triggers(),
+                *LEARN_TRIGGERS,
+            ),
+        )
 
     def _find_parameters(self, ways: tuple[Parameter, ...]) -> None:
         """Where the parameters are that the laws themselves ask for; `ways` of the directions."""
