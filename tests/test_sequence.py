@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from instrument import InstrumentError
+from instrument.latent.arrays import load_array, write_atomically
 from instrument.latent.sequence import (
     ModelReference,
     ZSequence,
-    load_array,
     load_sequence,
     save_sequence,
-    write_atomically,
 )
 from instrument.latent.space import LatentSpec
 from instrument.timebase import FrameRange, FrameRate

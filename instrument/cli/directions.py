@@ -15,6 +15,7 @@ from instrument.cli.console import report, say
 from instrument.decoder.foreign_arrays import read_foreign_arrays
 from instrument.decoder.models import ModelManifest, find_model
 from instrument.decoder.spaces import spaces_of
+from instrument.latent.arrays import write_atomically
 from instrument.latent.directions import (
     FORMAT,
     MOST,
@@ -22,7 +23,7 @@ from instrument.latent.directions import (
     choose_directions,
     load_directions,
 )
-from instrument.latent.sequence import sidecar_of, write_atomically
+from instrument.latent.sequence import sidecar_of
 from instrument.latent.space import F32, LatentSpec
 from instrument.performance.preset import Preset
 

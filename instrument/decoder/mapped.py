@@ -23,7 +23,7 @@ from instrument.decoder.child import describe_exit, environment
 from instrument.decoder.model_cache import cache_folder
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.spaces import spaces_of
-from instrument.latent.sequence import write_atomically
+from instrument.latent.arrays import write_atomically
 from instrument.latent.space import F32
 
 _SECONDS = 180.0  # for importing torch and mapping a few rows

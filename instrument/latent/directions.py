@@ -24,7 +24,8 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent import geometry
-from instrument.latent.sequence import BAD_HEADER, load_array, read_header, sidecar_of
+from instrument.latent.arrays import BAD_HEADER, load_array, read_header
+from instrument.latent.sequence import sidecar_of
 from instrument.latent.space import F32, F64, LatentSpec
 
 FORMAT = "directions/1"

@@ -1,35 +1,31 @@
 """z-sequences: one latent position a frame. Row i *is* frame i of its proxy video.
 
 ``NAME.npy`` holds z as float32 ``[frames, *shape]``, ``NAME.json`` says what it is, and
-``NAME.params.npy`` the parameters of every frame where they vary. A bare ``.npy`` is accepted.
+``NAME.params.npy`` the parameters of every frame where they vary; ``NAME.trace.npy`` tells which
+rows of other z-sequences it was made of. A bare ``.npy`` is accepted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import tokenize
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import is_address
+from instrument.latent.arrays import load_array, write_atomically
 from instrument.latent.space import F32, LatentSpec
+from instrument.latent.trace import Trace, load_trace, save_trace, trace_to_json
 from instrument.timebase import FrameRange, FrameRate
 
 FORMAT = "z-sequence/1"
 DEFAULT_RATE = FrameRate(30)
 _SHELL_TOLERANCE = 0.05  # how far a mean length may lie from sqrt(d) and still count as a shell
-_FINITE_CHUNK = 4096  # rows looked at together, so that an hour of z stays on disk
-# All that numpy's header parser was seen to raise on hostile files.
-BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
-              RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
+_GUESSED_FROM = 4096  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +55,9 @@ def models_from_json(fields: Any) -> tuple[ModelReference, ...]:
 class ZSequence:
     """`z F32[n, *shape]` and `parameters F32[n, P]` (native units), row i for frame i.
 
-    `addresses` names the P columns; `source` says what made the sequence. Where more than one
-    model plays, `models` are those that ``/model/first`` and ``/model/second`` count from 1, and
-    `model` is the one that plays first.
+    `addresses` names the P columns; `source` says what made the sequence, and `trace` of what
+    rows. Where more than one model plays, `models` are those that ``/model/first`` and
+    ``/model/second`` count from 1, and `model` is the one that plays first.
     """
 
     z: F32
@@ -73,6 +69,7 @@ class ZSequence:
     seed: int | None = None
     source: str = ""
     models: tuple[ModelReference, ...] = ()
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         if self.z.shape[1:] != self.spec.shape:
@@ -81,6 +78,10 @@ class ZSequence:
             raise InstrumentError(
                 f"parameters {self.parameters.shape} do not go with {len(self.z)} frames "
                 f"and {len(self.addresses)} addresses"
+            )
+        if self.trace is not None and len(self.trace) != len(self.z):
+            raise InstrumentError(
+                f"a trace of {len(self.trace)} rows does not go with {len(self.z)} frames"
             )
 
     def __len__(self) -> int:
@@ -96,10 +97,11 @@ class ZSequence:
         """The rows of `frames`, without copying."""
         rows = slice(frames.start, frames.stop)
         parameters = self.parameters[rows] if self.addresses else self.parameters
-        return replace(self, z=self.z[rows], parameters=parameters)
+        trace = self.trace.at(rows) if self.trace else None
+        return replace(self, z=self.z[rows], parameters=parameters, trace=trace)
 
     def to_json(self) -> dict[str, Any]:
-        """The sidecar. Its reverse is `load_sequence`."""
+        """The sidecar, but for the trace. Its reverse is `load_sequence`."""
         several = {"models": models_to_json(self.models)} if self.models else {}
         return {
             "format": FORMAT,
@@ -114,28 +116,6 @@ class ZSequence:
         }
 
 
-@contextlib.contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only once it is whole and on the disk.
-
-    Raises InstrumentError naming the file when the disk says no.
-    """
-    if not path.name:
-        raise InstrumentError(f"{path}: cannot be written (names no file)")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with partial.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InstrumentError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
 def sidecar_of(path: Path) -> Path:
     """``NAME.json`` of ``NAME.npy``."""
     return path.with_suffix(".json")
@@ -147,68 +127,20 @@ def parameters_of(path: Path) -> Path:
 
 
 def save_sequence(path: Path, sequence: ZSequence) -> None:
-    """Write ``NAME.npy`` with its sidecar and parameters; the array last, so it is never alone."""
-    if path.suffix != ".npy" or path.name.endswith(".params.npy"):
+    """Write ``NAME.npy`` with all that goes with it; the array last, so it is never alone."""
+    if path.suffix != ".npy" or path.name.endswith((".params.npy", ".trace.npy")):
         raise InstrumentError(f"{path}: a z-sequence is named NAME.npy")
     if sequence.addresses:
         with write_atomically(parameters_of(path)) as file:
             np.save(file, np.ascontiguousarray(sequence.parameters, np.float32))
+    fields = sequence.to_json()
+    if sequence.trace is not None:
+        save_trace(path, sequence.trace)
+        fields["trace"] = trace_to_json(sequence.trace, path.parent)
     with write_atomically(sidecar_of(path)) as file:
-        file.write(json.dumps(sequence.to_json(), indent=1).encode() + b"\n")
+        file.write(json.dumps(fields, indent=1).encode() + b"\n")
     with write_atomically(path) as file:
         np.save(file, np.ascontiguousarray(sequence.z, np.float32))
-
-
-def load_array(path: Path) -> F32:
-    """Map a float array from the disk without running anything in it.
-
-    Raises InstrumentError naming the file when it is no array of finite numbers.
-    """
-    try:
-        with path.open("rb") as file:
-            shape, fortran, dtype = read_header(file)
-            offset, length = file.tell(), os.fstat(file.fileno()).st_size
-        if dtype.kind != "f":
-            raise InstrumentError(f"{path}: holds {dtype}, allowed are float32 and float64")
-        if not 1 <= len(shape) <= 3 or min(shape) < 1:
-            raise InstrumentError(f"{path}: shape {_brief(shape)} is no list of rows of numbers")
-        if math.prod(shape) * dtype.itemsize > length - offset:
-            raise InstrumentError(f"{path}: cut short, shape {_brief(shape)} needs more bytes")
-        array = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-    except FileNotFoundError:
-        raise InstrumentError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InstrumentError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except BAD_HEADER as error:
-        raise InstrumentError(f"{path}: not a .npy array of numbers") from error
-    single = array if dtype == np.float32 else _as_single(array)
-    for start in range(0, len(single), _FINITE_CHUNK):
-        finite = np.isfinite(single[start : start + _FINITE_CHUNK])
-        if not finite.all():
-            row = start + int(np.argwhere(~finite)[0][0])
-            raise InstrumentError(f"{path}: row {row} is not finite (NaN or infinity)")
-    return single
-
-
-def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and type of a ``.npy``. Raises what `BAD_HEADER` names."""
-    # numpy's own loader multiplies the shape in 64 bits and guesses at pickles and archives
-    # before it looks at the type; the header alone says all there is to refuse.
-    readers = {(1, 0): np.lib.format.read_array_header_1_0,
-               (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
-    shape, fortran, dtype = readers[np.lib.format.read_magic(file)](file)
-    if any(type(n) is not int for n in shape):
-        raise ValueError("shape must be integers")
-    return shape, fortran, dtype
-
-
-def _as_single(array: np.ndarray[Any, Any]) -> F32:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
-        return array.astype(np.float32)
-
-
-def _brief(shape: tuple[int, ...]) -> str:
-    return str(list(shape[:4]))[:80]
 
 
 def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
@@ -236,6 +168,7 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
             raise InstrumentError("rate: must be two integers, [num, den]")
         recorded = FrameRate(num, den)
         models = models_from_json(fields.get("models", []))
+        trace = load_trace(path, fields.get("trace"))
     except InstrumentError as error:
         raise InstrumentError(f"{sidecar}: {error}") from error
     except (KeyError, TypeError, ValueError):
@@ -249,7 +182,12 @@ def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:
     reference = _read_model(fields.get("model"))
     seed = fields.get("seed") if type(fields.get("seed")) is int else None
     source = _text(fields.get("source"))
-    return ZSequence(z, recorded, spec, reference, parameters, addresses, seed, source, models)
+    try:
+        return ZSequence(
+            z, recorded, spec, reference, parameters, addresses, seed, source, models, trace
+        )
+    except InstrumentError as error:
+        raise InstrumentError(f"{path}: {error}") from error
 
 
 def _read_model(fields: Any) -> ModelReference:
@@ -265,7 +203,7 @@ def _text(value: Any) -> str:
 def _guess_spec(z: F32) -> LatentSpec:
     shape = z.shape[1:]
     radius = math.sqrt(shape[-1])
-    lengths = np.linalg.norm(z[:_FINITE_CHUNK].astype(np.float64), axis=-1)
+    lengths = np.linalg.norm(z[:_GUESSED_FROM].astype(np.float64), axis=-1)
     on_shell = abs(float(lengths.mean()) / radius - 1.0) <= _SHELL_TOLERANCE
     return LatentSpec(shape, "z", radius if on_shell else None)
 

@@ -25,12 +25,8 @@ from instrument import InstrumentError
 from instrument.document import parse_toml, read_text
 from instrument.frame import U8
 from instrument.latent import geometry
-from instrument.latent.sequence import (
-    UNKNOWN_MODEL,
-    ModelReference,
-    load_array,
-    write_atomically,
-)
+from instrument.latent.arrays import load_array, write_atomically
+from instrument.latent.sequence import UNKNOWN_MODEL, ModelReference
 from instrument.latent.space import F32, LatentSpec
 
 # What numpy writes before an array of float32, and all that is read back from a take.

@@ -27,4 +27,5 @@ def hold_frozen(sequence: ZSequence) -> ZSequence:
     for column, address in enumerate(sequence.addresses):
         if address.startswith(_MODEL):
             parameters[:, column] = parameters[shown, column]
-    return replace(sequence, z=sequence.z[shown], parameters=parameters)
+    trace = sequence.trace.at(shown) if sequence.trace else None
+    return replace(sequence, z=sequence.z[shown], parameters=parameters, trace=trace)

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from instrument import InstrumentError
 from instrument.frame import U8
-from instrument.latent.sequence import write_atomically
+from instrument.latent.arrays import write_atomically
 
 _GROUND = (16, 16, 18)
 _INK = (208, 208, 212)

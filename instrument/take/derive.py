@@ -16,7 +16,8 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import event_to_line
-from instrument.latent.sequence import parameters_of, sidecar_of, write_atomically
+from instrument.latent.arrays import write_atomically
+from instrument.latent.sequence import parameters_of, sidecar_of
 from instrument.latent.space import F32
 from instrument.take.disk import reason_of, sync_folder
 from instrument.take.header import TakeHeader
