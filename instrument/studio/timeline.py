@@ -126,13 +126,24 @@ class Timeline:
     def media(self) -> Iterator[Media]:
         """All footage that is used, nested timelines included, each once."""
         seen: set[Media] = set()
-        for track in self.tracks:
-            for clip in track.clips:
-                inside = clip.media.media() if isinstance(clip.media, Timeline) else (clip.media,)
-                for media in inside:
-                    if media is not None and media not in seen:
-                        seen.add(media)
-                        yield media
+        for timeline in self.nested():
+            for track in timeline.tracks:
+                for clip in track.clips:
+                    if isinstance(clip.media, Media) and clip.media not in seen:
+                        seen.add(clip.media)
+                        yield clip.media
+
+    def nested(self) -> Iterator[Timeline]:
+        """This timeline and all that lie within, each once however often it is used."""
+        seen, ahead = {id(self)}, [self]
+        while ahead:
+            timeline = ahead.pop()
+            yield timeline
+            for track in timeline.tracks:
+                for clip in track.clips:
+                    if isinstance(clip.media, Timeline) and id(clip.media) not in seen:
+                        seen.add(id(clip.media))
+                        ahead.append(clip.media)
 
 
 def end_of(tracks: tuple[Track, ...]) -> int:
