@@ -77,6 +77,7 @@ def columns_of(
         addresses.append(GAIN)
     columns: dict[str, F64] = {}
     remarks = []
+    known = {GAIN: Column(1.0), **known}
     played, crowded = _played(seen, sources, cast) if set(_MODELS) & set(addresses) else ({}, 0)
     if crowded:
         remarks.append(

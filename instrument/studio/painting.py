@@ -70,7 +70,8 @@ class Painter:
         exact = clip.retiming.positions(offsets, footage)
         places, there = self._places(clip, offsets, exact, number, footage)
         inside = np.clip(places, 0, len(source) - 1)
-        held = int((there & (np.abs(np.floor(places + 0.5) - np.rint(inside)) > 0.5)).sum())
+        nearest = np.floor(exact[there] + 0.5)
+        held = int(((nearest < 0) | (nearest >= len(source))).sum())
         evaluated = bool((inside != np.rint(inside)).any())
         shown = inside[there] if there.any() else inside
         ends = (float(shown[0]), float(shown[-1]))
