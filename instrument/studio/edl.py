@@ -178,7 +178,9 @@ class _Reading:
         order = sorted(self.shots, key=lambda track: (track != "V", len(track), track))
         tracks = tuple(Track(n, self._laid(self.shots[n], zero, length)) for n in order)
         remarks = [
-            Remark(verdict, what, FrameRange(max(start - zero, 0), max(stop - zero, start - zero, 0)))
+            Remark(
+                verdict, what, FrameRange(max(start - zero, 0), max(stop - zero, start - zero, 0))
+            )
             for verdict, what, start, stop in self.later
         ]
         markers = sorted((f - zero, n, note) for f, n, note in self.locators if f >= zero)
