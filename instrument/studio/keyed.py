@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Keyed:
 
     def __post_init__(self) -> None:
         whens = [when for when, _ in self.keys]
-        if len(whens) < 2 or any(b <= a for a, b in zip(whens, whens[1:], strict=False)):
+        if len(whens) < 2 or any(b <= a for a, b in pairwise(whens)):
             raise InstrumentError("a speed that changes: needs two or more keys, in order of time")
 
     def frames(self, offsets: I64, footage: Footage) -> I64:

@@ -32,7 +32,7 @@ def media_of(clip: Any) -> tuple[Media | None, Fraction]:
         kind = str(reference.generator_kind or reference.name or "")
         if kind.lower().replace(" ", "") in _BLACK:
             return None, Fraction(0)
-        raise NotFootage(f"generator {' '.join(kind.split())[:60] or 'without a name'}")
+        raise NotFootageError(f"generator {' '.join(kind.split())[:60] or 'without a name'}")
     begins, rate, frames = Fraction(0), None, None
     available = reference.available_range if reference is not None else None
     if available is not None:
@@ -47,7 +47,7 @@ def media_of(clip: Any) -> tuple[Media | None, Fraction]:
     return Media(name or "without a name", places, rate, frames), begins
 
 
-class NotFootage(Exception):
+class NotFootageError(Exception):
     """A clip that no z-sequence can stand for."""
 
 

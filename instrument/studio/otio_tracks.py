@@ -17,7 +17,7 @@ from instrument.latent.space import F64
 from instrument.studio.joins import Join, laid, picked, trimmed
 from instrument.studio.keyed import Keyed, RunOn, check_far, straight
 from instrument.studio.otio_effects import Effects, effects_of
-from instrument.studio.otio_media import NotFootage, media_of, seconds
+from instrument.studio.otio_media import NotFootageError, media_of, seconds
 from instrument.studio.places import rate_of
 from instrument.studio.retiming import Retiming
 from instrument.studio.timeline import (
@@ -235,9 +235,9 @@ class _Reading:
         if isinstance(item, otio.schema.Clip):
             try:
                 media, begins = media_of(item)
-            except NotFootage as error:
-                self.tell("refused", f"{error}: shown black", record)
-                media, begins = None, Fraction(0)
+            except NotFootageError as error:
+                self.tell("refused", f"{error}: left out", record)
+                return None
             first -= begins
             name = name or (media.name if media else "black")
         else:
