@@ -35,7 +35,7 @@ from instrument.timebase import FrameRange, FrameRate
 
 DEEPEST = 8  # sequences inside one another
 _BLACK = ("slug", "black", "blackvideo", "black video")
-_DISSOLVES = ("cross dissolve", "dissolve", "film dissolve", "dip to black", "")
+_DISSOLVES = ("cross dissolve", "dissolve", "film dissolve", "")
 
 
 def read(
@@ -196,7 +196,7 @@ class _Tracks:
         elif media is None and not _is_black(element):
             self.tell("refused", f"{name[:60] or element.tag}: left out", item.start, item.end)
             return None
-        grid = self.grid(item, filters)
+        grid = self.grid(item)
         for marker in element.findall("marker"):
             along = (whole(marker, "in", 0) - item.first) * _per(self.rate, grid)
             if 0 <= along < item.end - item.start:
@@ -207,7 +207,7 @@ class _Tracks:
             filters.veil(at),
         )  # fmt: skip
 
-    def grid(self, item: _Item, filters: Filters) -> FrameRate:
+    def grid(self, item: _Item) -> FrameRate:
         """What ``in`` and ``out`` count at: the clip's rate, or, as they last as long as start
         and end do, the sequence's."""
         own = rate_in(item.element) or self.rate
@@ -233,7 +233,7 @@ class _Tracks:
             if in_footage or not total:
                 start = Fraction(item.last - 1)
             else:
-                start = total * second_of(media, grid, self.whole.known) - 1 - first * -speed
+                start = total * _frames_per(media, grid, self.whole.known) - 1 - first * -speed
         elif in_footage or speed == 0 or not filters.said_speed:
             start = first
         else:
@@ -252,8 +252,6 @@ class _Tracks:
         name = (child.findtext("effect/name") or child.findtext("name") or "").strip()
         if name.lower() not in _DISSOLVES:
             self.tell("approximated", f"transition {name[:60]} read as a dissolve", start, stop)
-        elif name.lower() == "dip to black":
-            self.tell("approximated", "dip to black read as a dissolve", start, stop)
         before, after = items.get(place - 1), items.get(place + 1)
         outgoing = numbers[place - 1] if before and start <= before.end <= stop else None
         incoming = numbers[place + 1] if after and start <= after.start <= stop else None
@@ -272,7 +270,7 @@ def _is_black(element: Element) -> bool:
     return any((name or "").strip().lower() in _BLACK for name in names)
 
 
-def second_of(media: Element | None, grid: FrameRate, known: Definitions) -> Fraction:
+def _frames_per(media: Element | None, grid: FrameRate, known: Definitions) -> Fraction:
     """How many frames of `grid` one of a file's lasts."""
     file = defined(media, known.files, "file") if media is not None else None
     own = rate_in(file) or grid
