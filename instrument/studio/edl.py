@@ -245,7 +245,8 @@ def _motion(group: tuple[Event, ...], number: int) -> Motion | None:
     reel = group[number].reel
     mine = [motion for motion in motions if motion.reel == reel]
     if len(group) == 1:
-        return (mine or motions or [None])[-1]
+        found = mine or motions
+        return found[-1] if found else None
     same = all(event.reel == reel for event in group)
     if not same or len(mine) == 1:
         return mine[-1] if mine and (not same or number == len(group) - 1) else None

@@ -201,7 +201,9 @@ class _Tracks:
             along = (whole(marker, "in", 0) - item.first) * _per(self.rate, grid)
             if 0 <= along < item.end - item.start:
                 self.mark(marker, item.start + round(along))
-        at = item.first + np.arange(item.end - item.start) * float(_per(grid, self.rate))
+        at = item.first + np.arange(item.end - item.start, dtype=np.float64) * float(
+            _per(grid, self.rate)
+        )
         return Clip(
             media, FrameRange(item.start, item.end), self.retiming(item, filters, grid), name,
             filters.veil(at),
