@@ -1,0 +1,61 @@
+"""What OpenTimelineIO's clips are cut from, and its times as exact numbers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from instrument import InstrumentError
+from instrument.studio.keyed import FARTHEST, fraction_of
+from instrument.studio.places import places_of, rate_of, stem_of
+from instrument.studio.timeline import Media
+
+_BLACK = ("black", "blackvideo", "solidblack")
+
+
+def seconds(time: Any) -> Fraction:
+    """A RationalTime in exact seconds. Raises InstrumentError."""
+    value = time.value
+    if not math.isfinite(value) or abs(value) > FARTHEST:
+        raise InstrumentError(f"a time of {value}: must be a number")
+    rate = rate_of(time.rate)
+    return fraction_of(value) * rate.den / rate.num
+
+
+def media_of(clip: Any) -> tuple[Media | None, Fraction]:
+    """The footage of a clip and the second its own first frame is called; None for black."""
+    reference = clip.media_reference
+    if isinstance(reference, otio.schema.GeneratorReference):
+        kind = str(reference.generator_kind or reference.name or "")
+        if kind.lower().replace(" ", "") in _BLACK:
+            return None, Fraction(0)
+        raise NotFootageError(f"generator {' '.join(kind.split())[:60] or 'without a name'}")
+    begins, rate, frames = Fraction(0), None, None
+    available = reference.available_range if reference is not None else None
+    if available is not None:
+        begins = seconds(available.start_time)
+        rate = rate_of(available.duration.rate)
+        count = seconds(available.duration) * rate.num / rate.den
+        frames = round(count) if count > 0 else None
+    urls = [_url(reference), *(_url(other) for other in clip.media_references().values())]
+    named = str(clip.name or "")
+    name = stem_of(*urls, reference.name if reference is not None else "", named)
+    places = places_of(*urls, reference.name if reference is not None else "", named)
+    return Media(name or "without a name", places, rate, frames), begins
+
+
+class NotFootageError(Exception):
+    """A clip that no z-sequence can stand for."""
+
+
+def _url(reference: Any) -> str:
+    if isinstance(reference, otio.schema.ExternalReference):
+        return str(reference.target_url or "")
+    if isinstance(reference, otio.schema.ImageSequenceReference):
+        base = str(reference.target_url_base or "")
+        slash = "" if not base or base.endswith("/") else "/"
+        return f"{base}{slash}{reference.name_prefix}{reference.name_suffix}"
+    return ""
