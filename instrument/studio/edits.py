@@ -7,10 +7,9 @@ This module knows the formats by name alone.
 from __future__ import annotations
 
 import codecs
-import importlib
 import re
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from instrument import InstrumentError
 from instrument.studio.timeline import Timeline
@@ -34,6 +33,16 @@ _FIRST_TAG = re.compile(r"<([A-Za-z][\w.:-]*)")
 _SKIPPED = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
 
 
+class Reader(Protocol):
+    """What every reader of a format is."""
+
+    def __call__(
+        self, path: Path, *, track: str | None, sequence: str | None, rate: FrameRate | None
+    ) -> Timeline:
+        """See `read_edit`."""
+        ...
+
+
 def read_edit(
     path: Path,
     *,
@@ -47,14 +56,31 @@ def read_edit(
     """
     if not path.exists():
         raise InstrumentError(f"{path}: no such file")
-    return _reader(_BY_SUFFIX.get(path.suffix.lower()) or _sniffed(path))(
-        path, track=track, sequence=sequence, rate=rate
-    )
+    read = _reader(_BY_SUFFIX.get(path.suffix.lower()) or _sniffed(path))
+    return read(path, track=track, sequence=sequence, rate=rate)
 
 
-def _reader(name: str) -> Callable[..., Timeline]:
-    read: Callable[..., Timeline] = importlib.import_module(f"instrument.studio.{name}").read
-    return read
+def _reader(name: str) -> Reader:
+    # Each only when it is needed: OpenTimelineIO takes longer to import than an edit to read.
+    if name == "mlt":
+        from instrument.studio import mlt
+
+        return mlt.read
+    if name == "otio":
+        from instrument.studio import otio
+
+        return otio.read
+    if name == "edl":
+        from instrument.studio import edl
+
+        return edl.read
+    if name == "fcp7":
+        from instrument.studio import fcp7
+
+        return fcp7.read
+    from instrument.studio import fcpx
+
+    return fcpx.read
 
 
 def _sniffed(path: Path) -> str:
