@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from instrument.latent.sequence import ZSequence, load_sequence
 from instrument.latent.trace import Origin, origin_of, rows_behind
 from instrument.timebase import timecode
 
-_DEEPEST = 200  # steps
+_DEEPEST, _MOST = 200, 10_000  # steps one after another, and in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ def trace_command(
     archive = Archive()
     if row is not None:
         number = _parse_row(row, sequence)
-        steps = list(steps_back(path, float(number), archive))
+        steps = list(islice(steps_back(path, float(number), archive), _MOST + 1))
+        if len(steps) > _MOST:
+            raise InstrumentError(f"{path}: row {number} was made in more than {_MOST} steps")
         fields = {"path": str(path), "row": number, "steps": [step.to_json() for step in steps]}
         report(fields, as_json, "\n".join(_line(step) for step in steps))
         return
