@@ -72,7 +72,7 @@ def report_to_text(findings: Findings) -> str:
     """What people want to know, the largest clusters first."""
     census = findings.census
     lines = [
-        f"{census.rows} rows, worth {findings.effective_rows:.0f} independent ones; "
+        f"{census.rows} rows, effective sample size {findings.effective_rows:.0f}; "
         f"{len(census.kinds)} clusters, as various as {census.effective_kinds:.1f} equal ones"
         + ("" if census.separated else " (no islands: a continuum, cut into parts)")
     ]
