@@ -186,7 +186,7 @@ def _start(
 def _target(out: Path) -> Path:
     """``NAME.npy`` for ``NAME`` or ``NAME.npy``."""
     name = out.name.removesuffix(".npy")
-    if not name or name.endswith((".params", ".trace")):
+    if name in ("", "..") or name.endswith((".params", ".trace")):
         raise InstrumentError(f"{out}: must be NAME, of which NAME.npy and NAME.mp4 are made")
     return out.with_name(f"{name}.npy")
 
