@@ -100,6 +100,8 @@ def open_source(start: Start, wish: Wish) -> Source:
         raise InstrumentError(f"{path}: plays several models ({names}), a survey is of one")
     if wish.space is not None:
         raise InstrumentError(f"space {wish.space}: {path} says itself that it is {whole.spec}")
+    if not whole.model.name and wish.model is None:
+        raise InstrumentError(f"{path}: says no model; choose one with --model")
     manifest = taking(model_for(whole.model, wish.model, path), whole.spec)
     check_model(replace(whole, source=str(path)), manifest.spec, wish.model is not None)
     chosen = np.array(parse_rows(start.rows or "all", len(whole)), np.intp)

@@ -156,10 +156,10 @@ def _change_to_json(change: Change) -> dict[str, Any]:
 
 def _line(kind: Kind) -> str:
     rows = ", ".join(map(str, kind.examples[:_SHOWN]))
-    word = {"over": "over-represented", "under": "rare", "even": "as even"}[kind.presence]
+    word = {"over": ", over-represented", "under": ", rare", "even": ""}[kind.presence]
     return (
         f"cluster {kind.number}: {100 * kind.share:.1f} % ({kind.times_even:.1f} x its even "
-        f"share, {word}), for instance rows {rows}"
+        f"share{word}), for instance rows {rows}"
     )
 
 

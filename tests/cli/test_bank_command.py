@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from published import SMALL, lively, write_model
 
+from instrument.decoder import mapped
+from instrument.decoder.mapping_child import mapped_rows
 from instrument.decoder.models import find_model
 from instrument.decoder.runtime import open_decoder
+from instrument.decoder.spaces import in_space
 from instrument.latent.sequence import ModelReference, ZSequence, load_sequence, save_sequence
 from instrument.latent.space import LatentSpec
 from instrument.latent.waypoints import load_bank
@@ -106,6 +109,22 @@ def test_a_foreign_model_gets_a_bank_it_can_be_played_with(run, tmp_path):
     assert ran.code == 0, ran.err
     assert np.allclose(load_sequence(tmp_path / "t.take" / "z.npy").z[0],
                        load_sequence(tmp_path / "s.npy").z[4], atol=1e-5)  # fmt: skip
+
+
+def test_a_bank_in_w_knows_how_wide_w_is(run, tmp_path, monkeypatch):
+    manifest = write_model(tmp_path / "m", SMALL["stylegan2"], [lively(SMALL["stylegan2"], 0)])
+    width = mapped_rows(manifest, np.zeros((0, 16), np.float32), np.zeros(0, np.float32))[1]
+    monkeypatch.setattr(mapped, "_ask", lambda *_: np.float32(width).tobytes())
+    w = np.random.default_rng(0).normal(size=(3, SMALL["stylegan2"].w_dim)).astype(np.float32)
+    spec = LatentSpec(w.shape[1:], "w")
+    reference = ModelReference(manifest.name, manifest.sha256)
+    save_sequence(tmp_path / "w.npy", ZSequence(w, RATE, spec, reference))
+    assert run("bank", "w.npy", "-o", "b.toml", "--pick", "all", "--model", "m").code == 0
+    bank = load_bank(tmp_path / "b.toml")
+    assert bank.spec == spec
+    assert bank.spec.scale == pytest.approx(width, rel=1e-6)
+    decoder = open_decoder(in_space(manifest, "w"))
+    assert np.array_equal(bank.pictures["row-1"], decoder.decode(w[1:2], {})[0])
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,9 @@ def test_a_z_sequence_of_another_model_must_be_asked_for(run, tmp_path):
     assert "'theirs', which is not here; choose one with --model" in ran.error
     told, made = survey(run, "out", "--around", path, "--model", "procedural-64", count=4)
     assert made.model.name == told["model"] == "procedural-64"
+    np.save(path, z)
+    path.with_suffix(".json").unlink()
+    assert "says no model; choose one" in run("survey", "-o", "out", "--around", path).error
     models = (ModelReference("a", "aa" * 32), ModelReference("b", "bb" * 32))
     save_sequence(path, ZSequence(z, FrameRate(30), spec, models[0], models=models))
     ran = run("survey", "-o", "out", "--around", path, "--model", "procedural-64")
