@@ -40,7 +40,7 @@ _AROUND_DEGREES = 10.0  # where --around says no --noise: the same kind of pictu
 
 def survey_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="NAME: what all files are called.")],
-    count: Annotated[int, typer.Option(help="How many rows.")] = 1000,
+    count: Annotated[int, typer.Option(help="How many rows, of all snapshots together.")] = 1000,
     seed: Annotated[int, typer.Option(help="Another seed, another survey.")] = 0,
     model: Annotated[
         str | None, typer.Option(help="A model; by default the bundled one, or the source's.")
@@ -56,7 +56,8 @@ def survey_command(
     ] = None,
     rows: Annotated[str | None, typer.Option(help="3,10:20: only these rows of Z.npy.")] = None,
     noise: Annotated[
-        float | None, typer.Option(help="How far from Z.npy's rows, degrees (RMS).")
+        float | None,
+        typer.Option(help="Degrees (RMS) from Z.npy's rows; 10 with --around, 0 with --balance."),
     ] = None,
     even: Annotated[
         bool, typer.Option("--even", help="With --balance: every cluster equally often.")
