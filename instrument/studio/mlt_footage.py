@@ -130,7 +130,10 @@ class Shelf:
             return self._remapped(remaps[-1], replace(source, notes=told), rate)
         if speed is not None:
             fps = _warped_fps(document.rate, abs(speed))
-        warp = Warp(0, fps, speed is not None and speed < 0, source.length, rate)
+        stop = source.stop  # a clip backwards starts from its out, which its length only bounds
+        if stop is not None and source.length is not None:
+            stop = min(stop, source.length)
+        warp = Warp(0, fps, speed is not None and speed < 0, stop, rate)
         return replace(source, retiming=warp, notes=told)
 
     def _unread_link(self, link: Element) -> Note | None:
@@ -295,4 +298,4 @@ def _integrated(speeds: Curve, fps: float, length: int) -> Curve:
     """Source seconds over `length` frames that go by at `speeds`, added up frame by frame."""
     frames = np.arange(min(length, LONGEST), dtype=np.int64)
     seconds = np.concatenate(([0.0], np.cumsum(speeds.at(frames) / fps)[:-1]))
-    return Curve(frames, seconds, np.zeros(len(frames), np.bool_), speeds.exact)
+    return replace(Curve.straight(frames, seconds), exact=speeds.exact)

@@ -21,20 +21,25 @@ from instrument.timebase import FrameRate
 class Freeze:
     """One frame of the clip shown `before` it, `after` it, or (neither said) throughout.
 
-    MLT asks whether a frame lies before or after by its distance from the filter's `start`.
+    It reaches from frame `first` to `last` (None: on and on), and MLT asks whether a frame lies
+    before or after by its distance from `first`.
     """
 
     frame: int
     before: bool = False
     after: bool = False
-    start: int = 0
+    first: int = 0
+    last: int | None = None
 
     def of(self, positions: I64) -> I64:
         """What is shown instead of `positions`."""
-        asked = positions - self.start
-        if not self.before and not self.after:
-            return np.full_like(positions, self.frame)
+        asked = positions - self.first
         frozen = (self.before & (self.frame > asked)) | (self.after & (self.frame < asked))
+        if not self.before and not self.after:
+            frozen = np.ones(len(positions), np.bool_)
+        frozen &= asked >= 0
+        if self.last is not None:
+            frozen &= positions <= self.last
         return np.where(frozen, self.frame, positions)
 
 
@@ -120,24 +125,26 @@ class Buffered:
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
-        source_fps = fps_of(self.rate or footage.rate)
-        whole = np.floor(self._counted(offsets, footage, source_fps))
+        counted, source_fps = self._counted(offsets, footage)
+        whole = np.floor(counted)
         whole -= np.mod(whole, max(self.strobe, 1))
         return np.maximum((whole / self.fps * source_fps + 0.5).astype(np.int64), 0)
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
-        source_fps = fps_of(self.rate or footage.rate)
-        counted = self._counted(offsets, footage, source_fps)
+        counted, source_fps = self._counted(offsets, footage)
         if self.strobe > 1:
             counted = np.floor(counted) - np.mod(np.floor(counted), self.strobe)
         return np.maximum(counted / self.fps * source_fps, 0.0)
 
-    def _counted(self, offsets: I64, footage: Footage, source_fps: float) -> F64:
-        counted: F64 = self.speed * (self.start + offsets).astype(np.float64)
-        if not self.backwards:
-            return counted
+    def _counted(self, offsets: I64, footage: Footage) -> tuple[F64, float]:
+        """Frames in the project's count ``F64[n]``, and how many of the footage one second has."""
+        source_fps = fps_of(self.rate or footage.rate)
         length = self.length
         if length is None:
             length = int(int(footage.frames / source_fps * self.fps + 0.5) / self.speed)
-        return length - counted
+        pace = self.speed
+        if source_fps > self.fps and pace != 1.0:  # what has frames to spare is opened faster
+            pace, source_fps = 1.0, source_fps * pace
+        counted = pace * (self.start + offsets).astype(np.float64)
+        return (length - counted if self.backwards else counted), source_fps

@@ -276,7 +276,7 @@ def _weights(
             reader.remark("refused", f"transition {name!r}: shown full", record)
         for verdict, what in eased(opacity, f"transition {name}"):
             reader.remark(verdict, what, record)
-        values = opacity.at(np.arange(start, stop) - first)
+        values = np.clip(opacity.at(np.arange(start, stop) - first), 0.0, 1.0)
         return None if bool(np.all(values == 1.0)) else values
     if service not in _DISSOLVES and not mixes:
         reader.remark("refused", f"transition {name!r}: shown over", record)
@@ -287,7 +287,9 @@ def _weights(
         reader.remark("refused", f"transition {name!r} without an end: shown over", record)
         return None
     weights = (np.arange(start, stop) - first) / (last - first + 1)
-    backwards = written.get("reverse", "0") not in ("", "0")
+    if first == last:
+        weights = np.full(stop - start, 0.5)  # what MLT makes of a transition of one frame
+    backwards = any(written.get(key, "0") not in ("", "0") for key in ("reverse", "invert"))
     return 1.0 - weights if backwards else weights
 
 
