@@ -26,6 +26,8 @@ _BLACK = ("", "black", "0", "0x000000ff", "#000000", "#ff000000", "0xff")
 _CLEAR = ("transparent", "0x00000000", "#00000000")
 _SLOWEST, _FASTEST = 1e-4, 1e4
 
+_HELD = 26  # frames of a held one that does not say how long
+
 Note = tuple[Verdict, str]
 
 
@@ -43,6 +45,7 @@ class Source:
     stop: int | None = None
     length: int | None = None
     notes: tuple[Note, ...] = ()
+    service: str = ""
     retiming: Warp | Buffered | Remap | None = None
 
     def retimed(self, start: int, freeze: Freeze | None = None) -> Retiming:
@@ -80,7 +83,10 @@ class Shelf:
         first, last = document.span(producer)
         length = document.length(producer)
         name = written.get("kdenlive:clipname") or producer.get("id") or ""
-        source = Source(name, None, False, first or 0, None if last is None else last + 1, length)
+        stop = None if last is None else last + 1
+        if service == "hold" and stop is None and length is None:
+            stop = _HELD
+        source = Source(name, None, False, first or 0, stop, length, (), service)
         resource = written.get("resource", "")
         if service in _COLOURS or (service == "" and resource in ("black", "colour:black")):
             return self._colour(source, resource)

@@ -101,10 +101,17 @@ class Reader:
     def _effects(self, entry: Element, service: Element, start: int, frames: int) -> Effects:
         if not len(entry) and not len(service):
             return NONE
-        own = effects_of(self.document, entry, start, frames)
-        if service is entry or service.tag not in PRODUCERS:
-            return own  # a nested timeline's own filters are among its own effects
-        return effects_of(self.document, service, start, frames).and_also(own)
+        if service.tag not in PRODUCERS:  # a nested timeline's own filters are its own affair
+            return effects_of(self.document, entry, start, frames)
+        kind = self.shelf.source(service).service
+        if kind == "hold":
+            return NONE  # filters never reach the picture it holds
+        # a freeze of what plays at a speed counts from that file's own first frame
+        first = 0 if kind == "timewarp" else start
+        own = effects_of(self.document, entry, first, frames)
+        if service is entry:
+            return own
+        return effects_of(self.document, service, first, frames).and_also(own)
 
     def _clip(self, source: Source, record: FrameRange, start: int, effects: Effects) -> Clip:
         freeze: Freeze | None = effects.freeze

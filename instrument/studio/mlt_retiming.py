@@ -7,14 +7,25 @@ held against renders of MLT 7.12. This module knows no XML.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument.latent.space import F64
 from instrument.studio.mlt_time import Curve, fps_of
 from instrument.studio.retiming import I64, NO_FRAME, Footage
 from instrument.timebase import FrameRate
+
+
+def frames_in(frames: int, source_fps: float, fps: float) -> int:
+    """How many frames at `fps` MLT finds in a file of `frames` frames.
+
+    The file says its duration in milliseconds, rounded up; MLT rounds to the even of two.
+    """
+    milliseconds = math.ceil(frames / source_fps * 1000 - 1e-6)
+    return round(milliseconds / 1000 * fps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,8 @@ class Freeze:
     first: int = 0
     last: int | None = None
 
-    def of(self, positions: I64) -> I64:
-        """What is shown instead of `positions`."""
+    def at(self, positions: I64) -> NDArray[np.bool_]:
+        """Which of the clip's frames `positions` it replaces."""
         asked = positions - self.first
         frozen = (self.before & (self.frame > asked)) | (self.after & (self.frame < asked))
         if not self.before and not self.after:
@@ -40,7 +51,7 @@ class Freeze:
         frozen &= asked >= 0
         if self.last is not None:
             frozen &= positions <= self.last
-        return np.where(frozen, self.frame, positions)
+        return frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +84,15 @@ class Warp:
 
     def _exact(self, offsets: I64, footage: Footage) -> F64:
         source_fps = fps_of(self.rate or footage.rate)
-        counted = self.start + offsets
-        if self.freeze is not None:
-            counted = self.freeze.of(counted)
+        asked = self.start + offsets
+        counted = asked
         if self.backwards:
             length = self.length
             if length is None:
-                length = int(footage.frames / source_fps * self.fps + 0.5)
-            counted = length - 1 - counted
+                length = frames_in(footage.frames, source_fps, self.fps)
+            counted = length - 1 - asked
+        if self.freeze is not None:  # it counts forwards even in a clip that runs backwards
+            counted = np.where(self.freeze.at(asked), self.freeze.frame, counted)
         return counted / self.fps * source_fps
 
 
@@ -142,7 +154,7 @@ class Buffered:
         source_fps = fps_of(self.rate or footage.rate)
         length = self.length
         if length is None:
-            length = int(int(footage.frames / source_fps * self.fps + 0.5) / self.speed)
+            length = int(frames_in(footage.frames, source_fps, self.fps) / self.speed)
         pace = self.speed
         if source_fps > self.fps and pace != 1.0:  # what has frames to spare is opened faster
             pace, source_fps = 1.0, source_fps * pace

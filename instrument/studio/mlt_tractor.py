@@ -79,7 +79,7 @@ def composed(reader: Reader, tractor: Element, rows: list[Row], *, whole: bool) 
         return rows
     if len(rows) * length > MOST_CELLS:
         reader.document.fail(tractor, f"{len(rows)} tracks of {length} frames: too much")
-    filled = [occupied(row.lane, length) for row in rows]
+    filled = [occupied(row.lane, length) & (not row.hidden) for row in rows]
     merged = [np.full(length, row.hidden) for row in rows]
     onto = [np.full(length, index, np.int32) for index in range(len(rows))]
     for transition in transitions:
