@@ -52,10 +52,13 @@ class Source:
         """How a clip runs that begins at frame `start` of this producer."""
         if self.retiming is None:
             return Frozen(0)
-        if isinstance(self.retiming, Warp):
-            held = freeze or self.retiming.freeze
-            return replace(self.retiming, start=start, freeze=held)
-        return replace(self.retiming, start=start)
+        if isinstance(self.retiming, Buffered):
+            return replace(self.retiming, start=self.start + start)
+        last = None if self.stop is None or self.service == "hold" else self.stop - 1
+        placed = replace(self.retiming, start=start, base=self.start, last=last)
+        if freeze is not None and isinstance(placed, Warp):
+            placed = replace(placed, freeze=freeze)
+        return placed
 
 
 class Shelf:
@@ -132,6 +135,8 @@ class Shelf:
             link for link in links if document.properties(link).get("mlt_service") == "timeremap"
         ]
         told = tuple(note for note in notes if note is not None)
+        if len(remaps) > 1:
+            told += (("refused", "one time remap upon another: the last one is taken"),)
         if remaps:
             return self._remapped(remaps[-1], replace(source, notes=told), rate)
         if speed is not None:
@@ -156,7 +161,9 @@ class Shelf:
         if written.get("image_mode", "nearest") == "blend":
             notes.append(("approximated", "time remap blends frames: the nearest is taken"))
         if key is None:
-            return replace(source, retiming=Warp(0, document.fps, rate=rate), notes=tuple(notes))
+            return replace(
+                source, retiming=Remap(0, document.fps, None, 0, rate), notes=tuple(notes)
+            )
         length = source.length or source.stop or 0
         try:
             curve = Curve.parse(written[key], document.rate, length)

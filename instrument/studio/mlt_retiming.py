@@ -60,7 +60,8 @@ class Warp:
 
     `length` is how many such frames there are, which a clip that runs `backwards` counts from;
     where the edit does not say, it is worked out from the footage. `rate` is what the edit says
-    of the footage's own.
+    of the footage's own. A producer that itself begins later than its file shifts everything by
+    `base`, and holds frame `last` of that count.
     """
 
     start: int
@@ -69,6 +70,8 @@ class Warp:
     length: int | None = None
     rate: FrameRate | None = None
     freeze: Freeze | None = None
+    base: int = 0
+    last: int | None = None
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
@@ -85,12 +88,14 @@ class Warp:
     def _exact(self, offsets: I64, footage: Footage) -> F64:
         source_fps = fps_of(self.rate or footage.rate)
         asked = self.start + offsets
-        counted = asked
+        counted = asked + self.base
+        if self.last is not None:
+            counted = np.minimum(counted, self.last)
         if self.backwards:
             length = self.length
             if length is None:
                 length = frames_in(footage.frames, source_fps, self.fps)
-            counted = length - 1 - asked
+            counted = np.minimum(length - 1 - asked + self.base, length - 1)
         if self.freeze is not None:  # it counts forwards even in a clip that runs backwards
             counted = np.where(self.freeze.at(asked), self.freeze.frame, counted)
         return counted / self.fps * source_fps
@@ -100,14 +105,17 @@ class Warp:
 class Remap:
     """Keyframes of source time in seconds over the frames of a clip that begins at its `start`.
 
-    The keyframes count from `link_start`, and so do the seconds they give.
+    The keyframes count from `link_start`, and so do the seconds they give; with no keyframes it
+    runs at its own pace. `base` and `last` are those of a `Warp`.
     """
 
     start: int
     fps: float
-    seconds: Curve
+    seconds: Curve | None
     link_start: int = 0
     rate: FrameRate | None = None
+    base: int = 0
+    last: int | None = None
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
@@ -115,8 +123,13 @@ class Remap:
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
-        asked = self.start + offsets - self.link_start
-        seconds = self.seconds.at(asked) + self.link_start / self.fps
+        asked = self.base + self.start + offsets
+        if self.last is not None:
+            asked = np.minimum(asked, self.last)
+        if self.seconds is None:
+            seconds = asked / self.fps
+        else:
+            seconds = self.seconds.at(asked - self.link_start) + self.link_start / self.fps
         return seconds * fps_of(self.rate or footage.rate)
 
 
