@@ -77,6 +77,7 @@ class Effects:
 
 
 NONE = Effects()
+_WHOLE = Curve.straight(np.zeros(1, np.int64), np.ones(1))
 
 
 def product(shades: tuple[Shade, ...], positions: I64) -> F64 | None:
@@ -90,7 +91,11 @@ def product(shades: tuple[Shade, ...], positions: I64) -> F64 | None:
 
 
 def effects_of(document: Document, element: Element, start: int, frames: int) -> Effects:
-    """What the <filter> children of `element` do, a clip of `frames` frames from `start` on."""
+    """What the <filter> children of `element` do.
+
+    `start` is the first frame shown, which a freeze counts from, `frames` how many there are in
+    all, for a filter that does not say where it ends.
+    """
     found = NONE
     for child in element:
         if child.tag == "filter":
@@ -115,6 +120,8 @@ def _effect(document: Document, filter_: Element, start: int, frames: int) -> Ef
     if key is not None and written.get(key, ""):
         opacity, full = placed(document, filter_, written[key], length)
         full = full and _number(document, filter_, "rotation", 0.0) == 0
+        if service == "affine":  # it lays the picture over a ground of its own
+            full, opacity = full and opacity.constant == 1.0, _WHOLE
         notes: tuple[Note, ...] = () if full else (("refused", f"effect {name!r}: shown full"),)
         return Effects(opacity=(Shade(opacity, first, last),), notes=notes + eased(opacity, name))
     return Effects(notes=(("refused", f"effect {name!r}: shown without it"),))

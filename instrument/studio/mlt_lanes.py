@@ -104,11 +104,13 @@ class Reader:
             return NONE
         if service.tag not in PRODUCERS:  # a nested timeline's own filters are its own affair
             return effects_of(self.document, entry, start, frames)
-        kind = self.shelf.source(service).service
+        source = self.shelf.source(service)
+        kind = source.service
         if kind == "hold":
             return NONE  # filters never reach the picture it holds
         # a freeze of what plays at a speed counts from that file's own first frame
         first = 0 if kind == "timewarp" else start
+        frames = source.length or source.stop or frames
         own = effects_of(self.document, entry, first, frames)
         if service is entry:
             return own

@@ -29,7 +29,6 @@ BARCODES = {
     for name, (first, frames, rate) in FOOTAGE.items()
 }
 RATES = [(30, 1), (25, 1), (24, 1), (60, 1), (50, 1), (30000, 1001), (24000, 1001)]
-HOLDS = 1
 SPEEDS = "2 0.5 1.5 0.75 1.33 3.3 0.1 7 -1 -2 -0.5 -1.5 -0.25 -3.7 0.9 1.1 4.000000 -0.8".split()
 
 
@@ -52,6 +51,7 @@ class Writer:
     rate: Fraction
     clock: bool  # times as a clock, as Kdenlive saves them
     names: tuple[str, ...]
+    holds: bool = True
     producers: str = ""
     count: int = 0
 
@@ -71,7 +71,7 @@ class Writer:
         name = self.rng.choice(self.names)
         _, frames, rate = FOOTAGE[name]
         whole = int(frames * self.rate / rate)
-        kind = self.rng.choices(["plain", "warp", "hold"], [6, 5, HOLDS])[0]
+        kind = self.rng.choices(["plain", "warp", "hold"], [6, 5, int(self.holds)])[0]
         made = self.new()
         if kind == "plain":
             # who is not validated is not asked for its length either: the document must say it
@@ -110,6 +110,12 @@ class Writer:
         span = f'in="{self.time(start)}" out="{self.time(start + frames - 1)}"'
         if inside == "fades":
             inside = self.fades(start, frames)
+        elif inside == "alpha":
+            length = self.rng.randint(3, frames - 12)
+            inside = (
+                f'<filter in="{self.time(start)}" out="{self.time(start + length - 1)}">'
+                f"{properties(mlt_service='brightness', level=1, alpha=f'0=0;{length - 1}=1')}</filter>"
+            )
         elif inside == "freeze":
             inside = self.freeze(frames)
         return f'<entry producer="{made}" {span}>{inside}</entry>\n', frames
@@ -179,7 +185,12 @@ def cuts(writer: Writer, inside: str = "") -> str:
 
 def luma(writer: Writer, first: int, last: int, tracks: tuple[int, int], *, reverse: bool) -> str:
     said = properties(
-        a_track=tracks[0], b_track=tracks[1], mlt_service="luma", reverse=int(reverse), resource=""
+        a_track=tracks[0],
+        b_track=tracks[1],
+        mlt_service="luma",
+        reverse=int(reverse),
+        resource="",
+        alpha_over=1,
     )
     return f'<transition in="{writer.time(first)}" out="{writer.time(last)}">{said}</transition>\n'
 
@@ -268,6 +279,71 @@ def remaps(writer: Writer) -> str:
     return writer.document(playlist(writer, "main", pieces), "main")
 
 
+def over(track: int, *, rect: str = "", span: str = "", below: int = 0) -> str:
+    """A qtblend, the transition that Kdenlive joins tracks with."""
+    said = properties(a_track=below, b_track=track, compositing=0, distort=0, mlt_service="qtblend")
+    if span:
+        return f"<transition {span}>{said}{properties(rect=rect)}</transition>\n"
+    return f"<transition>{said}{properties(always_active=1, internal_added=237)}</transition>\n"
+
+
+def video_track(writer: Writer, name: str) -> tuple[str, int]:
+    """A track of Kdenlive: a tractor of two playlists that take turns; its text and its length."""
+    rng = writer.rng
+    rows: list[list[tuple[str, int] | int]] = [[], []]
+    ends, transitions, at, row, before = [0, 0], "", 0, 0, 0
+    for _ in range(rng.randint(2, 6)):
+        overlap = rng.randint(2, 10) if before > 24 and rng.random() < 0.5 else 0
+        if not overlap:
+            at += rng.choice([0, 0, 7])
+        start = at - overlap
+        if overlap:
+            row = 1 - row
+        if start < ends[row]:
+            start, overlap = at, 0
+        # where two clips take turns Kdenlive has no fade
+        inside = "alpha" if not overlap and rng.random() < 0.4 else ""
+        entry = writer.entry(inside=inside, frames=rng.randint(26, 40))
+        rows[row] += [start - ends[row], entry]
+        if overlap:
+            transitions += luma(writer, start, at, (0, 1), reverse=row == 0)
+        ends[row] = at = start + entry[1]
+        before = entry[1]
+    body = playlist(writer, f"{name}a", rows[0]) + playlist(writer, f"{name}b", rows[1])
+    hide = "both" if rng.random() < 0.15 else "audio"
+    body += f'<tractor id="{name}">{properties(kdenlive__track_name=name.upper())}'
+    for part in "ab":
+        body += f'<track hide="{hide}" producer="{name}{part}"/>'
+    return body + transitions + "</tractor>\n", at
+
+
+def project(writer: Writer) -> str:
+    """A project as Kdenlive saves it, with two or three tracks and perhaps a composition."""
+    rng = writer.rng
+    writer.holds = False  # its first picture is lost on the way to Qt
+    count = rng.randint(1, 3)
+    made = [video_track(writer, f"v{row}") for row in range(count)]
+    body = "".join(text for text, _ in made)
+    longest = max(frames for _, frames in made)
+    black = properties(length=2147483647, eof="continue", resource="black", mlt_service="color")
+    bin_ = properties(kdenlive__docproperties_DOT_version="1.04", xml_retain=1)
+    head = f'<playlist id="main_bin">{bin_}</playlist>\n'
+    head += f'<producer id="black_track" in="0" out="{longest + 30000}">{black}</producer>\n'
+    body += f'<tractor id="root" in="0" out="{longest + 30000}"><track producer="black_track"/>'
+    body += "".join(f'<track producer="v{row}"/>' for row in range(count)) + "\n"
+    if count > 1 and rng.random() < 0.7:
+        first, last = 5, rng.randint(20, 60)
+        span = f'in="{writer.time(first)}" out="{writer.time(last)}"'
+        if rng.random() < 0.5:
+            whole = f"0 0 {barcodes.WIDTH} {barcodes.HEIGHT}"
+            rect = f"0={whole} 0.2;{last - first}={whole} 0.9"
+            body += over(count, rect=rect, span=span, below=count - 1)
+        else:
+            body += luma(writer, first, last, (count - 1, count), reverse=rng.random() < 0.3)
+    body += "".join(over(row) for row in range(1, count + 1))
+    return writer.document(head + body + "</tractor>\n", "main_bin")
+
+
 KINDS = {
     "cuts": cuts,
     "fades": lambda writer: cuts(writer, "fades"),
@@ -275,6 +351,7 @@ KINDS = {
     "mixes": mixes,
     "tracks": tracks,
     "remaps": remaps,
+    "projects": project,
 }
 
 
@@ -320,5 +397,9 @@ def render(path: Path, frames: int, seconds: float = 60) -> list[tuple[dict[int,
     span = ["in=0", f"out={frames - 1}"]
     sink = f"avformat:{out.name} vcodec=ffv1 pix_fmt=yuv420p an=1 real_time=-1".split()
     command = [program, path.name, *span, "-consumer", *sink, "-silent"]
-    assert run(command, path.parent, seconds, QT_QPA_PLATFORM="offscreen") == 0
+    if "qtblend" in path.read_text(encoding="utf-8"):  # it paints with Qt, which wants a screen
+        command = ["xvfb-run", "-a", *command]
+        assert run(command, path.parent, seconds) == 0
+    else:
+        assert run(command, path.parent, seconds, QT_QPA_PLATFORM="offscreen") == 0
     return barcodes.read(out)
