@@ -42,8 +42,9 @@ def media_of(clip: Any) -> tuple[Media | None, Fraction]:
         frames = round(count) if count > 0 else None
     urls = [_url(reference), *(_url(other) for other in clip.media_references().values())]
     named = str(clip.name or "")
-    name = stem_of(*urls, reference.name if reference is not None else "", named)
-    places = places_of(*urls, reference.name if reference is not None else "", named)
+    label = "" if any(urls) or reference is None else str(reference.name or "")
+    name = stem_of(*urls, label, named)
+    places = places_of(*urls, label, named)
     return Media(name or "without a name", places, rate, frames), begins
 
 
