@@ -46,6 +46,7 @@ class Source:
         return _NONE
 
     def clip(self) -> Clip | None:
+        """The element as a clip; None where it shows nothing."""
         item, rate = self.item, self.lanes.rate
         if item.tag == "gap":
             return None
@@ -146,6 +147,7 @@ class Source:
     def nested(
         self, made: Timeline, origin: Fraction
     ) -> tuple[Timeline, Fraction, FrameRate | None]:
+        """A timeline as footage; what could not be read in it is told here too."""
         self.lanes.remarks += [replace(remark, record=self.record) for remark in made.remarks]
         return made, origin, made.rate
 

@@ -89,6 +89,7 @@ class Lanes:
     markers: list[Marker] = field(default_factory=list)
 
     def timeline(self, name: str) -> Timeline:
+        """All lanes, the lowest first."""
         self.lanes.setdefault(0, [])
         tracks = tuple(
             Track(f"lane {n}" if n else "primary", tuple(self.lanes[n])) for n in sorted(self.lanes)
@@ -97,12 +98,14 @@ class Lanes:
         return Timeline(name, self.rate, tracks, end_of(tracks), 0, markers, tuple(self.remarks))
 
     def frame(self, moment: Fraction) -> int:
+        """The frame nearest to `moment` seconds."""
         frame = int((moment * self.rate.num / self.rate.den + Fraction(1, 2)) // 1)
         if abs(frame) > LONGEST:
             raise InstrumentError(f"a cut at frame {frame}, allowed are {LONGEST}")
         return frame
 
     def tell(self, verdict: Verdict, what: str, record: FrameRange) -> None:
+        """Add a remark."""
         self.remarks.append(Remark(verdict, what, record))
 
     def storyline(
@@ -187,6 +190,7 @@ class Lanes:
             self.storyline([alone], base, at, where, depth + 1)
 
     def mark(self, marker: Element, start: Fraction, record: FrameRange) -> None:
+        """Note a marker of a clip that begins with its local second `start`."""
         frame = record.start + self.frame(time_in(marker, "start", start) - start)
         if record.start <= frame < max(record.stop, record.start + 1):
             self.markers.append(Marker(frame, marker.get("value", ""), marker.get("note", "")))
