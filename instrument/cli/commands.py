@@ -10,6 +10,7 @@ from instrument import __version__
 from instrument.cli import (
     bench,
     bench_swap,
+    conform,
     devices,
     directions,
     doctor,
@@ -26,6 +27,7 @@ def command_line() -> typer.Typer:
     app.callback()(_about)
     app.command("play")(play.play)
     app.command("render")(render.render_command)
+    app.command("conform")(conform.conform_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

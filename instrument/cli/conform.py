@@ -1,0 +1,170 @@
+"""``instrument conform``: an edit and the z-sequences it was cut from → a z-sequence and a report.
+
+The way back, takes on an editor's timeline, is `conform_writing`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import typer
+
+from instrument import InstrumentError
+from instrument.cli.console import report
+from instrument.cli.edit_sources import find_sources
+from instrument.decoder.models import find_model
+from instrument.latent.arrays import write_atomically
+from instrument.latent.sequence import save_sequence
+from instrument.performance.parameters import (
+    Parameter,
+    direction_parameters,
+    instrument_parameters,
+    launch_parameters,
+)
+from instrument.studio.columns import Column
+from instrument.studio.conform import Choices, Conformed, conform
+from instrument.studio.conform_report import report_of, summary_of
+from instrument.studio.edits import read_edit
+from instrument.studio.footage import Source
+from instrument.studio.gaps import Gap
+from instrument.studio.mixes import Dissolve
+from instrument.studio.painting import Retime
+from instrument.studio.timeline import Timeline
+from instrument.timebase import FrameRange, FrameRate
+
+_SNAPSHOT = "/model/snapshot"
+_DIRECTIONS = 512  # as many as anybody has
+
+
+def conform_command(
+    edit: Annotated[
+        Path, typer.Argument(help="A .kdenlive, .mlt, .otio, .edl, .xml, .fcpxml or .aaf.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="NAME or NAME.npy.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="PROXY=Z.npy, again for each; by default the proxy's stem finds it."),
+    ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="One track only: its name, or its number from 1.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Of several sequences in the file, this one.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option("--range", help="Only the frames A:B, or timecodes A-B.")
+    ] = None,
+    retime: Annotated[
+        str,
+        typer.Option(
+            help="nearest: the editor's own frames; path: between rows; auto: as footage allows."
+        ),
+    ] = "auto",
+    dissolve: Annotated[str, typer.Option(help="slerp, hold or spring.")] = "slerp",
+    gap: Annotated[str, typer.Option(help="black, hold or slerp.")] = "black",
+    rate: Annotated[
+        str | None, typer.Option(help="The edit's rate, where its file does not say.")
+    ] = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", help="NAME.report.json where absent.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Apply an edit of proxies to the z-sequences they were made from."""
+    words = (_one_of("retime", retime, Retime), _one_of("dissolve", dissolve, Dissolve),
+             _one_of("gap", gap, Gap))  # fmt: skip
+    path = out if out.suffix == ".npy" else out.with_name(out.name + ".npy")
+    beside = report_to or path.with_suffix(".report.json")
+    for place in (path, beside):
+        if not place.parent.is_dir():
+            raise InstrumentError(f"{place}: there is no folder {place.parent}")
+    timeline = read_edit(
+        edit, track=track, sequence=sequence, rate=FrameRate.parse(rate) if rate else None
+    )
+    if frames is not None:
+        timeline = timeline.cut(_parse_range(frames, timeline))
+    found = find_sources(timeline, edit, source or ())
+    _spare(found.sources, path)
+    choices = Choices(*words, columns=_columns(found.sources))
+    made = conform(timeline, found.sources, found.places, choices)
+    _save(made, path, beside, edit, as_json)
+
+
+def _save(made: Conformed, path: Path, beside: Path, edit: Path, as_json: bool) -> None:
+    told = report_of(made)
+    told["edit"] = str(edit)
+    told["path"] = str(path)
+    save_sequence(path, made.sequence)
+    with write_atomically(beside) as file:
+        file.write(json.dumps(told, indent=1).encode() + b"\n")
+    rate = made.sequence.rate
+    fields: dict[str, Any] = {
+        "path": str(path), "report": str(beside), "frames": len(made.sequence),
+        "rate": [rate.num, rate.den], "totals": told["totals"],
+        "refused": [entry for entry in told["entries"] if entry["verdict"] == "refused"],
+    }  # fmt: skip
+    where = f"{path}  ({len(made.sequence)} rows at {rate} /s)"
+    report(fields, as_json, f"{where}\n{summary_of(told)}\nreport  {beside}")
+
+
+def _one_of(option: str, word: str, kind: Any) -> Any:
+    allowed = get_args(kind)
+    if word not in allowed:
+        raise InstrumentError(f"--{option} {word!r}: allowed are {', '.join(allowed)}")
+    return word
+
+
+def _parse_range(text: str, timeline: Timeline) -> FrameRange:
+    """Frames ``A:B`` from 0, or the timecodes ``A-B`` that the editor shows, B not among them."""
+    stamp = r"(\d{1,3}):(\d\d):(\d\d)[:;](\d\d)"
+    match = re.fullmatch(f"{stamp}-{stamp}", text.strip())
+    if not match:
+        return FrameRange.parse(text, timeline.length)
+    numbers = [int(group) for group in match.groups()]
+    nominal = -(-timeline.rate.num // timeline.rate.den)
+    start, stop = (
+        ((hours * 60 + minutes) * 60 + seconds) * nominal + frame - timeline.start
+        for hours, minutes, seconds, frame in (numbers[:4], numbers[4:])
+    )
+    if not 0 <= start < stop <= timeline.length:
+        raise InstrumentError(
+            f"range {text!r}: must lie within {timeline.timecode(0)}-"
+            f"{timeline.timecode(timeline.length)} and hold a frame"
+        )
+    return FrameRange(start, stop)
+
+
+def _spare(sources: Iterable[Source], path: Path) -> None:
+    """Refuse to write over the footage: it is the negative."""
+    for source in sources:
+        if Path(source.origin.path).resolve() == path.resolve():
+            raise InstrumentError(f"{path}: is footage of this edit, choose another name")
+
+
+def _columns(sources: tuple[Source, ...]) -> dict[str, Column]:
+    """What is known of parameters, for footage that lacks some which other footage has."""
+    known = (
+        *instrument_parameters(snapshots=_snapshots(sources), models=1000, pad_axes=8),
+        *direction_parameters(_DIRECTIONS),
+        *launch_parameters(),
+    )
+    return {parameter.address: _column(parameter) for parameter in known}
+
+
+def _column(parameter: Parameter) -> Column:
+    return Column(parameter.default, parameter.curve in ("switch", "steps"))
+
+
+def _snapshots(sources: tuple[Source, ...]) -> int:
+    """How many training snapshots the model has whose footage does not say which it shows."""
+    lacking = [s for s in sources if _SNAPSHOT not in s.sequence.addresses]
+    if len(lacking) in (0, len(sources)):
+        return 1
+    try:
+        return find_model(lacking[0].sequence.model.name).spec.snapshots
+    except InstrumentError:  # a model that is not here: the report says what stands in
+        return 1
