@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -147,8 +147,7 @@ class Source:
     def nested(
         self, made: Timeline, origin: Fraction
     ) -> tuple[Timeline, Fraction, FrameRate | None]:
-        """A timeline as footage; what could not be read in it is told here too."""
-        self.lanes.remarks += [replace(remark, record=self.record) for remark in made.remarks]
+        """A timeline as footage."""
         return made, origin, made.rate
 
 
