@@ -81,6 +81,8 @@ def reel_of(source: Path) -> Reel:
     """A take's folder or a ``NAME.npy``, with its proxy. Raises InstrumentError."""
     if source.is_dir() or source.name == RECORD:
         return _take(source)
+    if source.name == "z.npy" and (source.parent / RECORD).is_file():
+        return _take(source.parent)
     sequence = load_sequence(source)
     return Reel(source.stem, source.with_suffix(".mp4"), len(sequence), sequence.rate)
 

@@ -125,6 +125,8 @@ def _edl_lines(
         yield f"{number:03d}  {tape:<{_REEL}} V     C        {spelt}"
         yield f"* FROM CLIP NAME: {_line(reel.proxy.name)}"
         yield f"* SOURCE FILE: {_line(_seen_from(path.parent, reel.proxy))}"
+        if number == 1:  # an EDL has no other place for it
+            yield f"* FRAME RATE: {rate}"
         for marker in reel.markers:
             code = timecode_of(start + marker.frame, rate, drop)
             yield f"* LOC: {code} {_colour(marker):<7} {_line(marker.name)}".rstrip()
