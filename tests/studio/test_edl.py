@@ -304,7 +304,10 @@ def test_beside_the_adapter(tmp_path_factory, parts):
     path.write_text(text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        other = timeline_of(adapter.read_from_string(text, rate=30), path, rate=RATE)
+        read = adapter.read_from_string(text, rate=30)
+    for track in read.tracks:
+        track.source_range = None  # it puts minus the first record-in there
+    other = timeline_of(read, path, rate=RATE)
     ours, theirs = oracle.painted(edl.read(path, rate=RATE)), oracle.painted(other)
     ours += [{}] * (len(theirs) - len(ours))
     assert len(ours) == len(theirs)
