@@ -262,9 +262,11 @@ def test_large_ones_are_refused_or_read_quickly(read):
 
 @given(st.integers(0, 24 * 3600 * 30 - 1), st.sampled_from([NTSC, FrameRate(60000, 1001)]))
 def test_drop_frame_timecode_there_and_back(frame, rate):
-    code = timecode_of(frame, rate, drop := True)
-    assert frame_of(code, rate, drop) == frame
-    assert code[6:].replace(";", ":") not in (("00:00", "00:01") if code[4] != "0" else ())
+    code = timecode_of(frame, rate, True)
+    assert frame_of(code, rate, True) == frame
+    dropped = 2 if rate == NTSC else 4
+    if code[4] != "0" and code[6:8] == "00":
+        assert int(code[9:]) >= dropped
 
 
 def test_known_drop_frame_timecodes():
