@@ -87,6 +87,7 @@ class Lanes:
     lanes: dict[int, list[Clip]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[Remark] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
+    stop: int = 0  # where the last thing ends, gaps and sound too
 
     def timeline(self, name: str) -> Timeline:
         """All lanes, the lowest first."""
@@ -95,7 +96,8 @@ class Lanes:
             Track(f"lane {n}" if n else "primary", tuple(self.lanes[n])) for n in sorted(self.lanes)
         )
         markers = tuple(sorted(self.markers, key=lambda m: (m.frame, m.name)))
-        return Timeline(name, self.rate, tracks, end_of(tracks), 0, markers, tuple(self.remarks))
+        length = max(end_of(tracks), self.stop)
+        return Timeline(name, self.rate, tracks, length, 0, markers, tuple(self.remarks))
 
     def frame(self, moment: Fraction) -> int:
         """The frame nearest to `moment` seconds."""
@@ -131,6 +133,7 @@ class Lanes:
             pending = []
             shots += [] if clip is None else [clip]
         joins += pending
+        self.stop = max(self.stop, self.frame(at + moment - base))
         stop = max((clip.record.stop for clip in shots), default=0)
         self.lanes[lane] += laid(shots, joins, max([stop, *(join.stop for join in joins)]))
 

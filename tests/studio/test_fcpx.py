@@ -176,7 +176,7 @@ def test_connected_clips_lie_at_offsets_of_their_clips_own_time(read):
     made = read(edit(clip("A", 0, 100, 8, above + below)))
     assert oracle.indexes(made)[:9] == [100, 101, 5005, 5006, 5007, 105, 106, 107, 5058]
     assert [t.name for t in made.tracks] == ["lane -1", "primary", "lane 1"]
-    assert oracle.indexes(read(edit(clip("A", 0, 100, 8, above)), track="lane 1"))[2:] == [
+    assert oracle.indexes(read(edit(clip("A", 0, 100, 8, above)), track="lane 1"))[2:5] == [
         5005, 5006, 5007,
     ]  # fmt: skip
 
@@ -295,7 +295,7 @@ def test_compound_clips_inside_themselves(read):
 
 
 def test_synchronized_clips(read):
-    inside = clip("A", 30, 60, 10) + clip("B", 30, 0, 5, more='lane="-1"')
+    inside = clip("A", 30, 60, 10, clip("B", 60, 0, 5, more='lane="-1"'))
     item = f'<sync-clip name="s" offset="0s" start="{f(32)}" duration="{f(3)}">{inside}</sync-clip>'
     assert shown(read, item)[:3] == [62, 63, 64]
     line = f"<spine>{clip('A', 0, 60, 10)}</spine>"
