@@ -22,7 +22,7 @@ from instrument.studio.places import is_ntsc, nominal
 from instrument.studio.timeline import LONGEST, Marker
 from instrument.timebase import FrameRate
 
-_COLOURS = (("/waypoint/", "GREEN"), ("/scene/", "BLUE"), ("/model/", "MAGENTA"),
+_COLOURS = (("/waypoint/", "GREEN"), ("/preset/", "BLUE"), ("/model/", "MAGENTA"),
             ("/performance/", "RED"))  # fmt: skip
 _COLOUR = "YELLOW"  # cues, and what is none of the above
 _MOST_EVENTS = 999  # an EDL counts them with three digits

@@ -20,7 +20,7 @@ from instrument.take.replay import performer_of
 
 # What is worth finding again on an editor's timeline: not every beat, nor what learns or shows.
 _TOLD = re.compile(
-    r"/(waypoint/[^/]+/go|scene/[^/]+/(recall|morph)|model/[^/]+/(load|join)|style/.+"
+    r"/(waypoint/[^/]+/go|preset/[^/]+/(recall|morph)|model/[^/]+/(load|join)|style/.+"
     r"|performance/(home|hold|panic)|score/play|take/[^/]+)"
 )
 
@@ -87,9 +87,13 @@ def name_of(laws: Laws, address: str) -> str:
     first, *rest = address.strip("/").split("/")
     if first == "waypoint":
         return laws.bank.waypoints[laws.bank.index(rest[0])].name
+    if address in laws.scenes:
+        number, _ = laws.scenes.find(address)
+        scene = laws.scenes.written.get(number)
+        return scene.name if scene is not None and scene.name else f"scene {number}"
     if first == "performance":
         return rest[-1]
     if first == "style":
         return " ".join(word for word in rest if word not in ("waypoint", "go"))
-    verbs = ("play", "recall", "morph", "load", "go")
+    verbs = ("play", "load")
     return " ".join((first, *(word for word in rest if word not in verbs)))

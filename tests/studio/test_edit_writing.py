@@ -19,7 +19,7 @@ from instrument.timebase import FrameRate
 RATES = [FrameRate(24), FrameRate(25), FrameRate(30), FrameRate(60), FrameRate(25, 2)]
 RATES += [FrameRate(n * 1000, 1001) for n in (24, 30, 60)]
 MARKERS = (
-    Marker(0, "dawn", "/waypoint/3/go"), Marker(7, "scene 2", "/scene/2/recall"),
+    Marker(0, "dawn", "/waypoint/3/go"), Marker(7, "scene 2", "/preset/2/recall"),
     Marker(19, "cue 1", "/master/gain"),
 )  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_opentimelineio_itself_reads_what_is_written(tmp_path):
     first = timeline.find_clips()[0]
     assert first.media_reference.target_url == "night.mp4"
     assert [(m.name, m.color, m.comment) for m in first.markers] == [
-        ("dawn", "GREEN", "/waypoint/3/go"), ("scene 2", "BLUE", "/scene/2/recall"),
+        ("dawn", "GREEN", "/waypoint/3/go"), ("scene 2", "BLUE", "/preset/2/recall"),
         ("cue 1", "YELLOW", "/master/gain"),
     ]  # fmt: skip
 

@@ -15,8 +15,12 @@ from instrument.event import ControlEvent
 from instrument.take.marks import marks_of
 
 PRESET = """
+format = "preset/1"
 model = "procedural"
-bank = "procedural"
+bank = "first-light"
+[[scene]]
+name = "storm"
+waypoint = "3"
 [[binding]]
 source = "/osc/fader/1"
 target = "/waypoint/4/go"
@@ -34,8 +38,7 @@ value = 0.5
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     path = tmp_path_factory.mktemp("marks") / "show.toml"
-    text = PRESET
-    path.write_text(text)
+    path.write_text(PRESET)
     return Stage(assemble(str(path), None, None, None))
 
 
@@ -75,13 +78,25 @@ def test_cues_of_the_score(stage):
 
 
 def test_home_panic_and_models(stage):
-    found = marks(stage, ("/performance/home", 1.0, 0.2), ("/performance/panic", 1.0, 0.4))
-    assert found == [(6, "home", "/performance/home"), (12, "panic", "/performance/panic")]
+    found = marks(
+        stage, ("/performance/home", 1.0, 0.2), ("/performance/panic", 1.0, 0.4),
+        ("/model/1/load", 1.0, 0.6), ("/performance/hold", 1.0, 0.8),
+    )  # fmt: skip
+    assert found == [
+        (6, "home", "/performance/home"), (12, "panic", "/performance/panic"),
+        (18, "model 1", "/model/1/load"), (24, "hold", "/performance/hold"),
+    ]  # fmt: skip
 
 
 def test_scenes(stage):
-    found = marks(stage, ("/scene/1/save", 1.0, 0.1), ("/scene/1/recall", 1.0, 0.5))
-    assert found == [(15, "scene 1", "/scene/1/recall")]
+    found = marks(
+        stage, ("/preset/5/save", 1.0, 0.1), ("/preset/5/recall", 1.0, 0.5),
+        ("/preset/storm/morph", 1.0, 0.6), ("/preset/2/recall", 1.0, 0.8),
+    )  # fmt: skip
+    assert found == [
+        (15, "scene 5", "/preset/5/recall"), (18, "storm", "/preset/storm/morph"),
+        (24, "storm", "/preset/2/recall"),
+    ]  # fmt: skip
 
 
 def test_what_is_no_mark(stage):
