@@ -18,6 +18,7 @@ from instrument.cli import (
     play,
     render,
     takes,
+    trace,
 )
 
 
@@ -28,6 +29,7 @@ def command_line() -> typer.Typer:
     app.command("play")(play.play)
     app.command("render")(render.render_command)
     app.command("conform")(conform.conform_command)
+    app.command("trace")(trace.trace_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

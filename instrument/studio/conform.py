@@ -7,7 +7,7 @@ This module only joins the parts: `painting` says what every frame shows, `gaps`
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from instrument import InstrumentError
@@ -89,8 +89,23 @@ def conform(
     )  # fmt: skip
     return Conformed(
         sequence, timeline, tuple(sources), tuple(plan.pieces), seen, gaps, tuple(mixes),
-        (*cast.remarks, *remarks), choices,
+        (*dict.fromkeys(_doubts(timeline, sources, found)), *cast.remarks, *remarks), choices,
     )  # fmt: skip
+
+
+def _doubts(
+    timeline: Timeline, sources: Sequence[Source], found: Mapping[Media, int]
+) -> Iterator[Remark]:
+    """Where footage and what the edit says of it do not agree."""
+    for media in timeline.media():
+        source = sources[found[media]]
+        path = source.origin.path
+        if media.rate is None and not source.rated:
+            text = f"{path}: nobody says its rate, taken as the edit's {timeline.rate} /s"
+            yield Remark("approximated", text)
+        if media.frames not in (None, len(source)):
+            text = f"{path}: {len(source)} rows, the edit's {media.name} has {media.frames} frames"
+            yield Remark("approximated", text)
 
 
 def _flown(

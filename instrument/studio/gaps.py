@@ -25,6 +25,7 @@ def bridge(plan: Plan, gap: Gap) -> Flags:
     was. ``slerp``: on the way from before to after. Raises InstrumentError where nothing is shown
     at all.
     """
+    plan.light_nothing()
     gaps, shows = plan.gaps, plan.shows
     if not shows.any():
         raise InstrumentError("shows no footage at all: nothing to conform")

@@ -28,12 +28,14 @@ def gather(seen: Seen, sources: Sequence[Source], spec: LatentSpec) -> F32:
     return z
 
 
-def rows_at(sources: Sequence[Source], numbers: I32, places: F64, spec: LatentSpec) -> F32:
+def rows_at(
+    sources: Sequence[Source], numbers: I32, places: F64, spec: LatentSpec, out: F32 | None = None
+) -> F32:
     """z ``F32[n, *shape]`` at `places` of the sources `numbers` ``[n]``."""
     first = int(numbers[0]) if len(numbers) else 0
     if (numbers == first).all():
-        return sources[first].at(places)
-    z = np.empty((len(numbers), *spec.shape), np.float32)
+        return sources[first].at(places, out)
+    z = np.empty((len(numbers), *spec.shape), np.float32) if out is None else out
     for number in np.unique(numbers).tolist():
         own = np.flatnonzero(numbers == number)
         z[own] = sources[number].at(places[own])
@@ -50,7 +52,7 @@ def _fill(
     source, place, share = source[at, order], place[at, order], share[at, order]
     alone = np.flatnonzero(count == 1)
     if len(alone) == len(z):
-        z[:] = rows_at(sources, source[:, 0], place[:, 0], spec)
+        rows_at(sources, source[:, 0], place[:, 0], spec, z)
         return
     if len(alone):
         z[alone] = rows_at(sources, source[alone, 0], place[alone, 0], spec)

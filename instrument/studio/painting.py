@@ -89,6 +89,9 @@ class Painter:
         opacity = np.where(there, 1.0 if clip.opacity is None else clip.opacity, 0.0)
         plan.cover(frames, opacity)
         plan.add(frames, which, inside, opacity, opacity * light)
+        unseen = there & (opacity <= 0.0)
+        plan.unseen[frames[unseen]] = which
+        plan.unseen_place[frames[unseen]] = inside[unseen]
 
     def _places(
         self, clip: Clip, offsets: I64, exact: F64, number: int, footage: Footage

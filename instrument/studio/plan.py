@@ -46,7 +46,8 @@ class Plan:
     """Layers of `length` frames, being painted: ``[n, k]``, the lowest first, as many as it takes.
 
     `piece` counts `pieces`; `place` ``F64`` is where in its footage a layer lies. `black`
-    ``F64[n]`` is how much of a frame black covers.
+    ``F64[n]`` is how much of a frame black covers. `unseen` and `unseen_place` ``[n]`` are a clip
+    that lies there and is not to be seen at all, as in the first frame of many a fade.
     """
 
     length: int
@@ -56,12 +57,15 @@ class Plan:
     weight: F64 = field(init=False)
     light: F64 = field(init=False)
     black: F64 = field(init=False)
+    unseen: I32 = field(init=False)
+    unseen_place: F64 = field(init=False)
     _count: I32 = field(init=False)
 
     def __post_init__(self) -> None:
         self.piece = np.full((self.length, 1), NONE, np.int32)
         self.place, self.weight, self.light = (np.zeros((self.length, 1)) for _ in range(3))
-        self.black = np.zeros(self.length)
+        self.black, self.unseen_place = np.zeros(self.length), np.zeros(self.length)
+        self.unseen = np.full(self.length, NONE, np.int32)
         self._count = np.zeros(self.length, np.int32)
 
     @property
@@ -107,6 +111,12 @@ class Plan:
         self.weight[frames, at] = weight
         self.light[frames, at] = light
         self._count[frames] += 1
+
+    def light_nothing(self) -> None:
+        """Where nothing is seen but an unseen clip lies, that clip is there, dark: no gap."""
+        frames = np.flatnonzero(self.gaps & (self.unseen != NONE))
+        one, none = np.ones(len(frames)), np.zeros(len(frames))
+        self.add(frames, self.unseen[frames], self.unseen_place[frames], one, none)
 
     @property
     def shows(self) -> Flags:

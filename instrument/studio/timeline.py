@@ -38,7 +38,7 @@ class Remark:
 class Media:
     """Footage as an edit names it: `places` are all paths or URLs it goes by, the best first.
 
-    `rate` and `frames` are what the edit says of it, if it does.
+    `rate` and `frames` (counted at that rate) are what the edit says of it, if it does.
     """
 
     name: str
