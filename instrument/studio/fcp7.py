@@ -27,7 +27,7 @@ from instrument.studio.fcp7_files import (
 from instrument.studio.fcp7_filters import Filters, filters_of
 from instrument.studio.joins import Join, laid, picked
 from instrument.studio.keyed import Keyed, straight
-from instrument.studio.places import naming
+from instrument.studio.places import kind_of, naming
 from instrument.studio.retiming import Retiming
 from instrument.studio.timeline import Clip, Marker, Media, Remark, Timeline, Track, Verdict, end_of
 from instrument.studio.xml_door import read_xml
@@ -193,6 +193,10 @@ class _Tracks:
             media = self.whole.sequence(nested, self.above)
         elif media is None and not _is_black(element):
             self.tell("refused", f"{name[:60] or element.tag}: left out", item.start, item.end)
+            return None
+        elif isinstance(media, Media) and (kind := kind_of(media.name, *media.places)) != "film":
+            if kind == "still":
+                self.tell("refused", f"still {media.name[:60]}: left out", item.start, item.end)
             return None
         grid = self.grid(item)
         for marker in element.findall("marker"):

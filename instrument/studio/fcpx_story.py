@@ -135,6 +135,8 @@ class Lanes:
         joins += pending
         self.stop = max(self.stop, self.frame(at + moment - base))
         stop = max((clip.record.stop for clip in shots), default=0)
+        if not shots:
+            return  # a lane of sound
         self.lanes[lane] += laid(shots, joins, max([stop, *(join.stop for join in joins)]))
 
     def transition(

@@ -67,7 +67,8 @@ def test_dissolves(written):
             "PointList": [{"Time": 0.0, "Value": 0.0}, {"Time": 1.0, "Value": 1.0}],
             "OperationGroup": {
                 "Operation": {
-                    "Name": "Video Dissolve", "Description": "", "DataDefinition": {"Name": "Picture"},
+                    "Name": "Video Dissolve", "Description": "",
+                    "DataDefinition": {"Name": "Picture"},
                     "IsTimeWarp": False, "Bypass": 1, "NumberInputs": 2,
                     "Identification": "0c3bea40-fc05-11d2-8a29-0050040ef7d2",
                     "OperationCategory": "OperationCategory_Effect",

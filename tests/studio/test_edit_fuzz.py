@@ -20,7 +20,8 @@ READERS = {
 }  # fmt: skip
 # What stands in for a word or a number: of other kinds, of no kind, and far too large.
 ODD = ["-1", "0", "1", "-7/30s", "1/0s", "99999999999999999999", "1e308", "NaN", "null", '"x"',
-       "TRUE", "r2", "asset-clip", "track", "[]", "{}", "é\u202e", "", "01:00:00:00", "D", "30.5"]  # fmt: skip
+       "TRUE", "r2", "asset-clip", "track", "[]", "{}", "é\u202e", "",
+       "01:00:00:00", "D", "30.5"]  # fmt: skip
 _WORDS = re.compile(r"[A-Za-z0-9_./:-]+")
 
 

@@ -64,6 +64,18 @@ def test_semicolons_mean_drop_frame(read):
     assert (timeline.rate, timeline.length) == (NTSC, 1800)
 
 
+def test_counting_may_change_on_the_way(read):
+    """The same numbers a minute in: two of them are dropped after FCM says so, none before."""
+    codes = "00:00:00:00 00:00:01:00 01:01:00:02 01:01:01:02"
+    head = "001 proxyA V C 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
+    for word, frame in (("NON-DROP", 1802), ("DROP", 1800)):
+        text = f"FCM: {word} FRAME\n{head}FCM: {word} FRAME\n002 proxyA V C {codes}\n"
+        assert read(text, NTSC).tracks[0].clips[1].record.start == frame
+    mixed = f"FCM: NON-DROP FRAME\n{head}FCM: DROP FRAME\n002 proxyA V C {codes}\n"
+    # 01:00:00:00 counted without dropping is frame 108000, 01:01:00:02 with it 109692.
+    assert read(mixed, NTSC).tracks[0].clips[1].record.start == 109692 - 108000
+
+
 def test_time_counts_from_the_first_record_in(read):
     timeline = read(HEAD + CUT)
     assert (timeline.start, timeline.length) == (108000, 30)
@@ -324,7 +336,7 @@ def test_where_the_adapter_is_not_exact():
     text = event(1, "proxyA", "C", (60, 90), (0, 30)) + "M2 proxyA 060.0 00:00:02:00\n"
     clip = adapter.read_from_string(text, rate=30).tracks[0][0]
     assert list(clip.effects) == []
-    with pytest.raises(Exception, match="Unknown event type|KB|incorrect"):
+    with pytest.raises(Exception, match=r"Unknown event type|KB|incorrect"):
         adapter.read_from_string(event(1, "a", "KB", (0, 9), (0, 9)), rate=30)
 
 

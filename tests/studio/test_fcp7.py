@@ -122,7 +122,8 @@ def test_other_transitions(read):
 
 def remap(speed, *more, reverse="FALSE"):
     return effect(
-        "timeremap", ("variablespeed", value(0)), ("speed", value(speed)), ("reverse", value(reverse)),
+        "timeremap", ("variablespeed", value(0)), ("speed", value(speed)),
+        ("reverse", value(reverse)),
         *more,
     )  # fmt: skip
 
@@ -211,12 +212,26 @@ def test_what_is_off(read):
 
 
 def test_generators(read):
-    slug = "<generatoritem><name>Slug</name><start>0</start><end>2</end><in>0</in><out>2</out></generatoritem>"
+    slug = clip("Slug", 0, 2, 0, 2, file="").replace("clipitem", "generatoritem")
     title = slug.replace("Slug", "Text")
     made = read(sequence(track(clip("proxyA", 0, 4, 0, 4)), track(slug)))
     assert oracle.indexes(made) == [None, None, 2, 3]
     made = read(sequence(track(clip("proxyA", 0, 4, 0, 4)), track(title)))
     assert (oracle.indexes(made), told(made)) == ([0, 1, 2, 3], [("refused", (0, 2))])
+
+
+def test_stills_and_master_clips(read):
+    still = FILES["proxyA"].replace("proxyA.mp4", "logo.png").replace('id="proxyA"', 'id="l"')
+    item = clip("logo", 1, 3, 0, 2, file=still)
+    made = read(sequence(track(clip("proxyA", 0, 4, 0, 4)), track(item)))
+    assert (oracle.indexes(made), told(made)) == ([0, 1, 2, 3], [("refused", (1, 3))])
+    stills = still.replace("logo.png", "proxyA.00001.png")
+    assert read(sequence(track(clip("x", 0, 2, 0, 2, file=stills)))).media()
+    tracks = f"<media><video><track><clipitem>{FILES['proxyB']}</clipitem></track></video></media>"
+    master = f'<bin><children><clip id="m1"><name>proxyB</name>{tracks}</clip></children></bin>'
+    ticks = "<pproTicksIn>999999</pproTicksIn><masterclipid>m1</masterclipid>"
+    used = clip("proxyB", 0, 2, 7, 9, more=ticks, file="")
+    assert oracle.indexes(read(master + sequence(track(used)))) == [5007, 5008]
 
 
 def test_nested_sequences(read):

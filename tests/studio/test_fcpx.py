@@ -23,7 +23,8 @@ RESOURCES = """
 <media id="compound" name="inside"><sequence format="f" tcStart="10s"><spine>
  <asset-clip ref="A" offset="10s" start="2s" duration="1s"/></spine></sequence></media>
 <media id="cam" name="cam"><multicam format="f" tcStart="0s">
- <mc-angle name="one" angleID="a1"><asset-clip ref="A" offset="0s" start="1s" duration="2s"/></mc-angle>
+ <mc-angle name="one" angleID="a1">
+  <asset-clip ref="A" offset="0s" start="1s" duration="2s"/></mc-angle>
  <mc-angle name="two" angleID="a2"><gap offset="0s" duration="1s"/>
   <asset-clip ref="B" offset="1s" start="3600s" duration="1s"/></mc-angle></multicam></media>
 """
@@ -247,6 +248,18 @@ def test_what_is_off_and_what_is_only_heard(read):
     heard = clip("A", 2, 7, 2, more='srcEnable="audio"')
     made = read(edit(off, heard, clip("A", 4, 0, 1)))
     assert (oracle.indexes(made), told(made)) == ([None] * 4 + [0], [])
+
+
+def test_music_and_stills(read):
+    extra = (
+        '<asset id="M" name="music" hasAudio="1" format="f" src="music.mov" duration="9s"/>'
+        '<asset id="W" name="w" src="w.wav" duration="9s"/>'
+        '<asset id="L" name="logo" hasVideo="1" src="logo.png" format="none"/>'
+    )
+    lanes = "".join(clip(ref, 0, 0, 2, more=f'lane="{n}"') for ref, n in (("M", -1), ("W", -2)))
+    made = read(edit(clip("A", 0, 0, 4, lanes + clip("L", 1, 0, 2, more='lane="1"')), extra=extra))
+    assert oracle.indexes(made) == [0, 1, 2, 3]
+    assert ([t.name for t in made.tracks], told(made)) == (["primary"], [("refused", (1, 3))])
 
 
 def test_titles_are_left_out(read):

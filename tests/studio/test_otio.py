@@ -276,7 +276,7 @@ def test_media(read):
     assert {"/p/a.mov", "take one"} <= set(media[0].places)
     assert (media[0].name, media[0].frames, media[0].rate) == ("a#1.mp4", 9, RATE)
     assert (media[1].name, media[1].places) == ("lost", ("lost",))
-    assert media[2].places[0] == "/s/f..png"
+    assert media[2].places[0] == "/s/f.png"
 
 
 def test_source_time_counts_from_the_start_of_what_is_available(read):
@@ -291,6 +291,12 @@ def test_generators(read):
     made = read(edit(row(clip("proxyA", 0, 4)), row(black, title)))
     assert oracle.indexes(made) == [None, None, 2, 3]
     assert told(made) == [("refused", (2, 4))]
+
+
+def test_stills_are_left_out(read):
+    logo = schema.Clip("l", schema.ExternalReference("file:///m/logo.PNG"), span(0, 2))
+    made = read(edit(row(clip("proxyA", 0, 4)), row(logo)))
+    assert (oracle.indexes(made), told(made)) == ([0, 1, 2, 3], [("refused", (0, 2))])
 
 
 def test_cuts_between_frames_are_told(read):

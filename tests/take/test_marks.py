@@ -53,7 +53,8 @@ def waypoint(stage, number):
 
 def test_waypoints_at_the_first_row_that_shows_them(stage):
     assert marks(
-        stage, ("/waypoint/2/go", 1.0, 0.0), ("/waypoint/3/go", 1.0, 1 / 3), ("/waypoint/2/go", 1.0, 1.001)
+        stage, ("/waypoint/2/go", 1.0, 0.0), ("/waypoint/3/go", 1.0, 1 / 3),
+        ("/waypoint/2/go", 1.0, 1.001),
     ) == [
         (0, waypoint(stage, 2), "/waypoint/2/go"),
         (10, waypoint(stage, 3), "/waypoint/3/go"),
