@@ -10,7 +10,7 @@ from typing import Any
 from instrument import InstrumentError
 from instrument.cli.console import say
 from instrument.latent.sequence import load_sequence
-from instrument.studio.edit_writing import Reel, write_edl, write_otio
+from instrument.studio.edit_writing import Reel, write_edl
 from instrument.studio.timeline import Marker
 from instrument.take.layout import RECORD, SUFFIX
 from instrument.take.marks import marks_of
@@ -71,6 +71,8 @@ def write_edits(
         if not reel.proxy.exists():
             say(f"{reel.proxy}: not there yet; make it with: instrument render")
     if otio is not None:
+        from instrument.studio.otio_writing import write_otio  # 0.1 s that no other command waits
+
         write_otio(otio, reels, stacked=stacked)
     if edl is not None:
         write_edl(edl, reels, drop=drop)

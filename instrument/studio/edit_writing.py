@@ -1,7 +1,7 @@
-"""The way back: takes and z-sequences as an editor's timeline, ``.otio`` and CMX3600 ``.edl``.
+"""The way back: takes and z-sequences as an editor's timeline; here CMX3600 ``.edl``.
 
 Each is one clip of its proxy, whole, with its marks at exact frames. Reading such a file again
-gives every row of it, in order. Opens nothing but what it writes.
+gives every row of it, in order. Opens nothing but what it writes; `otio_writing` writes ``.otio``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
-
-from opentimelineio import opentime, schema
+from unicodedata import category
 
 from instrument import InstrumentError
 from instrument.latent.arrays import write_atomically
@@ -43,30 +41,12 @@ class Reel:
     markers: tuple[Marker, ...] = ()
 
 
-def write_otio(path: Path, reels: Sequence[Reel], *, stacked: bool = False) -> None:
-    """Write an OpenTimelineIO file, one clip after another, or `stacked` each on its own track.
-
-    Raises InstrumentError naming `path`.
-    """
-    rate = _common_rate(path, reels)
-    timeline = schema.Timeline(path.stem)
-    timeline.global_start_time = _time(0, rate)
-    rows = [[reel] for reel in reels] if stacked else [list(reels)]
-    for number, row in enumerate(rows, start=1):
-        track = schema.Track(f"V{number}", kind=schema.TrackKind.Video)
-        track.extend([_clip(reel, path.parent) for reel in row])
-        timeline.tracks.append(track)
-    text: str = timeline.to_json_string(indent=1)
-    with write_atomically(path) as file:
-        file.write(text.encode() + b"\n")
-
-
 def write_edl(path: Path, reels: Sequence[Reel], *, drop: bool = False) -> None:
     """Write a CMX3600 EDL whose record begins at 01:00:00:00; `drop` counts with drop frames.
 
     Raises InstrumentError naming `path`.
     """
-    rate = _common_rate(path, reels)
+    rate = common_rate(path, reels)
     base = nominal(rate)
     if base > 99:
         raise InstrumentError(f"{path}: an EDL has timecode up to 99 /s, not {rate}; write .otio")
@@ -82,7 +62,8 @@ def write_edl(path: Path, reels: Sequence[Reel], *, drop: bool = False) -> None:
         file.write("".join(f"{line}\n" for line in lines).encode())
 
 
-def _common_rate(path: Path, reels: Sequence[Reel]) -> FrameRate:
+def common_rate(path: Path, reels: Sequence[Reel]) -> FrameRate:
+    """The rate of all `reels`. Raises InstrumentError naming `path` where they have none."""
     if not reels:
         raise InstrumentError(f"{path}: nothing to write, name a take or a z-sequence")
     rate = reels[0].rate
@@ -97,39 +78,23 @@ def _common_rate(path: Path, reels: Sequence[Reel]) -> FrameRate:
     return rate
 
 
-def _clip(reel: Reel, folder: Path) -> schema.Clip:
-    whole = opentime.TimeRange(_time(0, reel.rate), _time(reel.frames, reel.rate))
-    media = schema.ExternalReference(quote(_seen_from(folder, reel.proxy)), whole)
-    media.name = reel.proxy.name
-    clip = schema.Clip(reel.name, media, whole)
-    for marker in reel.markers:
-        mark = schema.Marker(
-            marker.name,
-            opentime.TimeRange(_time(marker.frame, reel.rate), _time(1, reel.rate)),
-            getattr(schema.MarkerColor, _colour(marker)),
-        )
-        mark.comment = marker.note
-        clip.markers.append(mark)
-    return clip
-
-
 def _edl_lines(
     path: Path, reels: Sequence[Reel], rate: FrameRate, start: int, drop: bool
 ) -> Iterator[str]:
-    yield f"TITLE: {_line(path.stem)}"
+    yield f"TITLE: {line_of(path.stem)}"
     yield f"FCM: {'DROP' if drop else 'NON-DROP'} FRAME"
     for number, (reel, tape) in enumerate(zip(reels, _tapes(reels), strict=True), start=1):
         codes = (0, reel.frames, start, start + reel.frames)
         spelt = " ".join(timecode_of(code, rate, drop) for code in codes)
         yield ""
         yield f"{number:03d}  {tape:<{_REEL}} V     C        {spelt}"
-        yield f"* FROM CLIP NAME: {_line(reel.proxy.name)}"
-        yield f"* SOURCE FILE: {_line(_seen_from(path.parent, reel.proxy))}"
+        yield f"* FROM CLIP NAME: {line_of(reel.proxy.name)}"
+        yield f"* SOURCE FILE: {line_of(seen_from(path.parent, reel.proxy))}"
         if number == 1:  # an EDL has no other place for it
             yield f"* FRAME RATE: {rate}"
         for marker in reel.markers:
             code = timecode_of(start + marker.frame, rate, drop)
-            yield f"* LOC: {code} {_colour(marker):<7} {_line(marker.name)}".rstrip()
+            yield f"* LOC: {code} {colour_of(marker):<7} {line_of(marker.name)}".rstrip()
         start += reel.frames
 
 
@@ -147,21 +112,19 @@ def _tapes(reels: Sequence[Reel]) -> list[str]:
     return [tapes[reel.proxy] for reel in reels]
 
 
-def _colour(marker: Marker) -> str:
+def colour_of(marker: Marker) -> str:
+    """What editors paint a marker with."""
     found = (colour for begins, colour in _COLOURS if marker.note.startswith(begins))
     return next(found, _COLOUR)
 
 
-def _line(text: str) -> str:
-    """`text` as one line: an EDL has no way to quote."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+def line_of(text: str) -> str:
+    """`text` as one line that any file can hold: an EDL has no way to quote."""
+    odd = ("C", "Zl", "Zp")  # control characters, broken ones, and ends of lines
+    return "".join(" " if category(c).startswith(odd) else c for c in text).strip()
 
 
-def _time(frame: int, rate: FrameRate) -> opentime.RationalTime:
-    return opentime.RationalTime(frame, rate.num / rate.den)
-
-
-def _seen_from(folder: Path, path: Path) -> str:
+def seen_from(folder: Path, path: Path) -> str:
     """`path` as one writes it in `folder`, so that a show can be carried elsewhere whole."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()

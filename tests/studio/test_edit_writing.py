@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from instrument import InstrumentError
 from instrument.studio import edl
 from instrument.studio import otio as reader
-from instrument.studio.edit_writing import Reel, write_edl, write_otio
+from instrument.studio.edit_writing import Reel, write_edl
+from instrument.studio.otio_writing import write_otio
 from instrument.studio.retiming import Footage
 from instrument.studio.timeline import Marker
 from instrument.timebase import FrameRate
@@ -90,8 +91,8 @@ def test_any_takes_there_and_back(tmp_path_factory, rate, parts, drop):
         assert [row[1] for row in rows(made)] == wanted
         assert [m.frame for m in made.markers] == ends.tolist()
         assert made.rate == rate
-    media = [clip.media for clip in reader.read(folder / "e.otio").tracks[0].clips]
-    assert [m.places[0] for m in media] == [f"takes/{name}.mp4" for name, _ in parts]
+        media = [clip.media for clip in made.tracks[0].clips]
+        assert [m.places[0] for m in media] == [f"takes/{name}.mp4" for name, _ in parts]
 
 
 def test_stacked(tmp_path):
@@ -146,6 +147,14 @@ def test_reels_have_names_of_their_own(tmp_path):
     events = [x.split() for x in (tmp_path / "e.edl").read_text().splitlines() if x[:1].isdigit()]
     tapes = [words[1] for words in events]
     assert tapes == ["LONGNIGH", "LONGNIG2", "LNG", "REEL", "BL1", "BLACK1", "LONGNIGH"]
+
+
+def test_names_that_no_text_can_hold(tmp_path):
+    odd = [reel(tmp_path, "a\udcffb\x07\u2028", markers=(Marker(1, "m\udcff\n", "n"),))]
+    write_edl(tmp_path / "e.edl", odd)
+    write_otio(tmp_path / "e.otio", odd)
+    assert [m.name for m in reader.read(tmp_path / "e.otio").markers] == ["m"]
+    assert edl.read(tmp_path / "e.edl").length == 20
 
 
 def test_marks_of_one_line(tmp_path):
