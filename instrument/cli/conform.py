@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from instrument import InstrumentError
+from instrument.cli.conform_writing import write_edits
 from instrument.cli.console import report
 from instrument.cli.edit_sources import find_sources
 from instrument.decoder.models import find_model
@@ -42,9 +43,13 @@ _DIRECTIONS = 512  # as many as anybody has
 
 def conform_command(
     edit: Annotated[
-        Path, typer.Argument(help="A .kdenlive, .mlt, .otio, .edl, .xml, .fcpxml or .aaf.")
+        list[Path],
+        typer.Argument(
+            help="A .kdenlive, .mlt, .otio, .edl, .xml, .fcpxml or .aaf; to write one, takes and "
+            "z-sequences."
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="NAME or NAME.npy.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="NAME or NAME.npy.")] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(help="PROXY=Z.npy, again for each; by default the proxy's stem finds it."),
@@ -72,9 +77,27 @@ def conform_command(
     report_to: Annotated[
         Path | None, typer.Option("--report", help="NAME.report.json where absent.")
     ] = None,
+    write_otio: Annotated[
+        Path | None, typer.Option(help="The way back: write takes onto a timeline, NAME.otio.")
+    ] = None,
+    write_edl: Annotated[Path | None, typer.Option(help="The same as NAME.edl.")] = None,
+    stacked: Annotated[bool, typer.Option(help="Each take on a track of its own.")] = False,
+    drop_frame: Annotated[bool, typer.Option(help="Drop-frame timecode in the EDL.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Apply an edit of proxies to the z-sequences they were made from."""
+    """Apply an edit of proxies to the z-sequences they were made from, or write such an edit."""
+    if write_otio is not None or write_edl is not None:
+        if out is not None:
+            raise InstrumentError("--write-otio and --write-edl name what is written, leave -o out")
+        written = write_edits(
+            edit, otio=write_otio, edl=write_edl, stacked=stacked, drop=drop_frame
+        )
+        report(written.to_json(), as_json, str(written))
+        return
+    if len(edit) != 1 or out is None:
+        raise InstrumentError("conform takes one edit and -o NAME, or takes and --write-otio NAME")
+    if stacked or drop_frame:
+        raise InstrumentError("--stacked and --drop-frame go with --write-otio and --write-edl")
     words = (_one_of("retime", retime, Retime), _one_of("dissolve", dissolve, Dissolve),
              _one_of("gap", gap, Gap))  # fmt: skip
     path = out if out.suffix == ".npy" else out.with_name(out.name + ".npy")
@@ -83,15 +106,15 @@ def conform_command(
         if not place.parent.is_dir():
             raise InstrumentError(f"{place}: there is no folder {place.parent}")
     timeline = read_edit(
-        edit, track=track, sequence=sequence, rate=FrameRate.parse(rate) if rate else None
+        edit[0], track=track, sequence=sequence, rate=FrameRate.parse(rate) if rate else None
     )
     if frames is not None:
         timeline = timeline.cut(_parse_range(frames, timeline))
-    found = find_sources(timeline, edit, source or ())
+    found = find_sources(timeline, edit[0], source or ())
     _spare(found.sources, path)
     choices = Choices(*words, columns=_columns(found.sources))
     made = conform(timeline, found.sources, found.places, choices)
-    _save(made, path, beside, edit, as_json)
+    _save(made, path, beside, edit[0], as_json)
 
 
 def _save(made: Conformed, path: Path, beside: Path, edit: Path, as_json: bool) -> None:

@@ -62,6 +62,7 @@ def read(
     with naming(path):
         listing = read_listing(path)
         remarks = list[Remark]()
+        rate = rate or _said(listing)
         if rate is None:
             rate = _guess(listing)
             remarks.append(Remark("approximated", f"read at {rate} /s, a guess: say --rate"))
@@ -69,6 +70,15 @@ def read(
         for group in listing.groups:
             reading.take(group)
         return reading.timeline(listing.title or path.stem, track, path)
+
+
+def _said(listing: Listing) -> FrameRate | None:
+    """The rate in a ``* FRAME RATE:`` line; None where there is none that can be read."""
+    text = listing.groups[0][0].notes.get("FRAME RATE", "")
+    try:
+        return FrameRate.parse(text) if text else None
+    except InstrumentError:
+        return None
 
 
 def _guess(listing: Listing) -> FrameRate:
@@ -156,7 +166,10 @@ class _Reading:
         """How fast an event plays, and whether the EDL says so."""
         motion = _motion(group, number)
         if motion is not None:
-            return _scaled(fraction_of(motion.speed), self.rate), True
+            try:
+                return _scaled(fraction_of(motion.speed), self.rate), True
+            except ValueError as error:
+                raise InstrumentError(f"M2 speed {error}") from error
         if "FREEZE FRAME" in group[0].notes and number == len(group) - 1:
             return Fraction(0), True
         if source == record or not record:

@@ -26,8 +26,8 @@ from instrument.studio.fcp7_files import (
 )
 from instrument.studio.fcp7_filters import Filters, filters_of
 from instrument.studio.joins import Join, laid, picked
-from instrument.studio.keyed import Keyed, RunOn, straight
-from instrument.studio.places import naming
+from instrument.studio.keyed import Keyed, straight
+from instrument.studio.places import kind_of, naming
 from instrument.studio.retiming import Retiming
 from instrument.studio.timeline import Clip, Marker, Media, Remark, Timeline, Track, Verdict, end_of
 from instrument.studio.xml_door import read_xml
@@ -191,10 +191,12 @@ class _Tracks:
         media: Media | Timeline | None = media_of(element, self.whole.known)
         if (nested := element.find("sequence")) is not None:
             media = self.whole.sequence(nested, self.above)
-            record = FrameRange(item.start, item.end)
-            self.remarks += [replace(remark, record=record) for remark in media.remarks]
         elif media is None and not _is_black(element):
             self.tell("refused", f"{name[:60] or element.tag}: left out", item.start, item.end)
+            return None
+        elif isinstance(media, Media) and (kind := kind_of(media.name, *media.places)) != "film":
+            if kind == "still":
+                self.tell("refused", f"still {media.name[:60]}: left out", item.start, item.end)
             return None
         grid = self.grid(item)
         for marker in element.findall("marker"):
@@ -224,7 +226,7 @@ class _Tracks:
         speed = filters.speed
         if filters.graph:
             keys = [((w - first) * second, v * second) for w, v in filters.graph]
-            return RunOn(Keyed(tuple(keys), self.rate))
+            return Keyed(tuple(keys), self.rate)
         lasts = item.last - item.first
         in_footage = (
             lasts != length and abs(lasts - length * abs(speed) * _per(grid, self.rate)) <= 1

@@ -21,16 +21,17 @@ class Definitions:
 
     files: dict[str, Element]
     sequences: dict[str, Element]
+    clips: dict[str, Element]
 
 
 def definitions(root: Element) -> Definitions:
     """Everything with an id under `root`."""
-    files, sequences = dict[str, Element](), dict[str, Element]()
-    for tag, found in (("file", files), ("sequence", sequences)):
+    files, sequences, clips = (dict[str, Element]() for _ in range(3))
+    for tag, found in (("file", files), ("sequence", sequences), ("clip", clips)):
         for element in root.iter(tag):
             if (name := element.get("id")) and len(element):
                 found.setdefault(name, element)
-    return Definitions(files, sequences)
+    return Definitions(files, sequences, clips)
 
 
 def defined(element: Element, among: dict[str, Element], what: str) -> Element:
@@ -69,6 +70,9 @@ def whole(element: Element, tag: str, default: int) -> int:
 def media_of(item: Element, known: Definitions) -> Media | None:
     """The footage of a clip; None where it names none."""
     element = item.find("file")
+    if element is None:  # a master clip in a bin has it
+        master = known.clips.get((item.findtext("masterclipid") or "").strip())
+        element = next(master.iter("file"), None) if master is not None else None
     if element is None:
         return None
     file = defined(element, known.files, "file")

@@ -12,7 +12,7 @@ import numpy as np
 from instrument import InstrumentError
 from instrument.latent.space import F64
 from instrument.studio.fcpx_resources import number_in, time_in, time_of
-from instrument.studio.keyed import Key, Keyed, RunOn, check_far, straight
+from instrument.studio.keyed import Key, Keyed, check_far, straight
 from instrument.studio.places import rate_of
 from instrument.studio.retiming import Retiming
 from instrument.studio.timeline import Verdict
@@ -74,12 +74,12 @@ def retiming_of(
     check_far(start, origin)
     if timing.keys:
         keys = tuple((w - start, (v - origin) * timing.scale) for w, v in timing.keys)
-        return RunOn(Keyed(keys, rate, timing.floors))
+        return Keyed(keys, rate, timing.floors)
     first = (start - origin) * timing.scale
     whole = (first * rate.num / rate.den).denominator == 1
     if timing.scale != 1 or (whole and own in (rate, None)):
         return straight(first, timing.scale, rate, length)
-    return RunOn(Keyed(((Fraction(0), first), (Fraction(1), first + 1)), rate, timing.floors))
+    return Keyed(((Fraction(0), first), (Fraction(1), first + 1)), rate, timing.floors)
 
 
 def opacity_of(clip: Element, start: Fraction, rate: FrameRate, length: int) -> F64 | None:

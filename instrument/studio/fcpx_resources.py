@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 from instrument import InstrumentError
 from instrument.studio.keyed import FARTHEST, fraction_of
-from instrument.studio.places import places_of, rate_of, stem_of
+from instrument.studio.places import kind_of, places_of, rate_of, stem_of
 from instrument.studio.timeline import Media
 from instrument.timebase import FrameRate
 
@@ -25,6 +26,7 @@ class Asset:
     media: Media
     start: Fraction
     rate: FrameRate | None
+    kind: Literal["film", "still", "sound"] = "film"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ class Resources:
         lasts = time_in(element, "duration", Fraction(0))
         frames = round(lasts * rate.num / rate.den) if rate is not None and lasts > 0 else None
         media = Media(stem_of(*urls, named) or name, places_of(*urls, named), rate, frames)
-        return Asset(media, time_in(element, "start", Fraction(0)), rate)
+        kind = kind_of(media.name)
+        if element.get("hasAudio") == "1" and element.get("hasVideo") != "1":
+            kind = "sound"
+        return Asset(media, time_in(element, "start", Fraction(0)), rate, kind)
 
 
 def resources_of(root: Element) -> Resources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -46,6 +46,7 @@ class Source:
         return _NONE
 
     def clip(self) -> Clip | None:
+        """The element as a clip; None where it shows nothing."""
         item, rate = self.item, self.lanes.rate
         if item.tag == "gap":
             return None
@@ -69,6 +70,9 @@ class Source:
         """Whether nothing is to be seen here by rights."""
         if self.item.get("srcEnable") == "audio":
             return True
+        resources, ref = self.lanes.story.resources, self.item.get("ref", "")
+        if self.item.tag in ("asset-clip", "video") and not resources.is_effect(ref):
+            return resources.asset(ref).kind == "sound"
         if self.item.tag != "clip":
             return False
         return self.item.find("audio") is not None and self.item.find("video") is None
@@ -105,7 +109,7 @@ class Source:
             first = time_in(videos[0], "start", asset.start)
             # Local second `offset` of the clip shows second `first` of the asset.
             origin = asset.start - first + time_in(videos[0], "offset", _NONE)
-            return asset.media, origin, asset.rate
+            return None if asset.kind == "still" else (asset.media, origin, asset.rate)
         return self.held([c for c in self.item if c.tag in (*CLIPS, "spine")])
 
     def angle(self) -> tuple[Media | Timeline, Fraction, FrameRate | None] | None:
@@ -146,9 +150,9 @@ class Source:
     def nested(
         self, made: Timeline, origin: Fraction
     ) -> tuple[Timeline, Fraction, FrameRate | None]:
-        self.lanes.remarks += [replace(remark, record=self.record) for remark in made.remarks]
+        """A timeline as footage."""
         return made, origin, made.rate
 
 
-def _footage(asset: Asset) -> tuple[Media, Fraction, FrameRate | None]:
-    return asset.media, asset.start, asset.rate
+def _footage(asset: Asset) -> tuple[Media, Fraction, FrameRate | None] | None:
+    return None if asset.kind == "still" else (asset.media, asset.start, asset.rate)

@@ -87,22 +87,27 @@ class Lanes:
     lanes: dict[int, list[Clip]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[Remark] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
+    stop: int = 0  # where the last thing ends, gaps and sound too
 
     def timeline(self, name: str) -> Timeline:
+        """All lanes, the lowest first."""
         self.lanes.setdefault(0, [])
         tracks = tuple(
             Track(f"lane {n}" if n else "primary", tuple(self.lanes[n])) for n in sorted(self.lanes)
         )
         markers = tuple(sorted(self.markers, key=lambda m: (m.frame, m.name)))
-        return Timeline(name, self.rate, tracks, end_of(tracks), 0, markers, tuple(self.remarks))
+        length = max(end_of(tracks), self.stop)
+        return Timeline(name, self.rate, tracks, length, 0, markers, tuple(self.remarks))
 
     def frame(self, moment: Fraction) -> int:
+        """The frame nearest to `moment` seconds."""
         frame = int((moment * self.rate.num / self.rate.den + Fraction(1, 2)) // 1)
         if abs(frame) > LONGEST:
             raise InstrumentError(f"a cut at frame {frame}, allowed are {LONGEST}")
         return frame
 
     def tell(self, verdict: Verdict, what: str, record: FrameRange) -> None:
+        """Add a remark."""
         self.remarks.append(Remark(verdict, what, record))
 
     def storyline(
@@ -128,7 +133,10 @@ class Lanes:
             pending = []
             shots += [] if clip is None else [clip]
         joins += pending
+        self.stop = max(self.stop, self.frame(at + moment - base))
         stop = max((clip.record.stop for clip in shots), default=0)
+        if not shots:
+            return  # a lane of sound
         self.lanes[lane] += laid(shots, joins, max([stop, *(join.stop for join in joins)]))
 
     def transition(
@@ -187,6 +195,7 @@ class Lanes:
             self.storyline([alone], base, at, where, depth + 1)
 
     def mark(self, marker: Element, start: Fraction, record: FrameRange) -> None:
+        """Note a marker of a clip that begins with its local second `start`."""
         frame = record.start + self.frame(time_in(marker, "start", start) - start)
         if record.start <= frame < max(record.stop, record.start + 1):
             self.markers.append(Marker(frame, marker.get("value", ""), marker.get("note", "")))

@@ -1,4 +1,4 @@
-"""Retimings that several editors share: speeds that change on the way, and clips run on at an end.
+"""Retimings that several editors share: speeds that change on the way, clips run on at an end.
 
 Time on both sides is in seconds, exact: of the clip since its first frame, of the footage since
 its own. This module knows no editor's format.
@@ -6,7 +6,7 @@ its own. This module knows no editor's format.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent.space import F64
-from instrument.studio.retiming import I64, Constant, Footage, Retiming
+from instrument.studio.retiming import I64, Constant, Footage, Later, Retiming
 from instrument.timebase import FrameRate
 
 SECOND = FrameRate(1)  # a rate to count seconds with
@@ -72,41 +72,22 @@ class Keyed:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class RunOn:
-    """`inner` from `by` frames after (or, below 0, before) its first; never before the footage."""
-
-    inner: Retiming
-    by: int = 0
-
-    def frames(self, offsets: I64, footage: Footage) -> I64:
-        """See `Retiming.frames`."""
-        return np.maximum(self.inner.frames(offsets + self.by, footage), 0)
-
-    def positions(self, offsets: I64, footage: Footage) -> F64:
-        """See `Retiming.positions`."""
-        return np.maximum(self.inner.positions(offsets + self.by, footage), 0.0)
-
-
 def shifted(retiming: Retiming, by: int) -> Retiming:
-    """`retiming` counted from `by` frames after its first; an editor holds the first frame."""
-    if isinstance(retiming, RunOn):
-        return RunOn(retiming.inner, retiming.by + by)
-    if isinstance(retiming, Constant) and retiming.speed >= 0:
-        rate = retiming.rate
-        if rate is not None:
-            there = retiming.start + retiming.speed * by * _ratio(rate, retiming.record_rate)
-            if there >= 0:
-                return Constant(there, retiming.record_rate, retiming.speed, rate)
-    return RunOn(retiming, by) if by else retiming
+    """`retiming` counted from `by` frames after its first or, below 0, before it."""
+    if not by:
+        return retiming
+    if isinstance(retiming, Later):
+        return Later(retiming.retiming, retiming.by + by)
+    if isinstance(retiming, Constant) and retiming.rate is not None:
+        step = retiming.speed * _ratio(retiming.rate, retiming.record_rate)
+        return replace(retiming, start=retiming.start + step * by)
+    return Later(retiming, by)
 
 
 def straight(start: Fraction, speed: Fraction, rate: FrameRate, length: int) -> Retiming:
     """`length` frames at `speed` from `start` seconds of the footage on; `rate` is the record's."""
     check_far(start, speed * length)
-    line = Constant(start * rate.num / rate.den, rate, speed, rate)
-    end = start + speed * max(length - 1, 0) * rate.den / rate.num
-    return line if min(start, end) >= 0 else RunOn(line)
+    return Constant(start * rate.num / rate.den, rate, speed, rate)
 
 
 def check_far(*numbers: Fraction) -> None:

@@ -56,7 +56,7 @@ def decoded(text: bytes) -> Any:
         return otio.core.deserialize_json_from_string(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InstrumentError("not UTF-8 text") from error
-    except (ValueError, RuntimeError, otio.exceptions.OTIOError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, otio.exceptions.OTIOError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InstrumentError(f"not OpenTimelineIO ({reason})") from error
 

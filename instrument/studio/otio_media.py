@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from instrument import InstrumentError
 from instrument.studio.keyed import FARTHEST, fraction_of
-from instrument.studio.places import places_of, rate_of, stem_of
+from instrument.studio.places import kind_of, places_of, rate_of, stem_of
 from instrument.studio.timeline import Media
 
 _BLACK = ("black", "blackvideo", "solidblack")
@@ -42,8 +42,12 @@ def media_of(clip: Any) -> tuple[Media | None, Fraction]:
         frames = round(count) if count > 0 else None
     urls = [_url(reference), *(_url(other) for other in clip.media_references().values())]
     named = str(clip.name or "")
-    name = stem_of(*urls, reference.name if reference is not None else "", named)
-    places = places_of(*urls, reference.name if reference is not None else "", named)
+    label = "" if any(urls) or reference is None else str(reference.name or "")
+    name = stem_of(*urls, label, named)
+    many = isinstance(reference, otio.schema.ImageSequenceReference)
+    if not many and (kind := kind_of(name)) != "film":
+        raise NotFootageError(f"{kind} {name[:60]}")
+    places = places_of(*urls, label, named)
     return Media(name or "without a name", places, rate, frames), begins
 
 
@@ -57,5 +61,6 @@ def _url(reference: Any) -> str:
     if isinstance(reference, otio.schema.ImageSequenceReference):
         base = str(reference.target_url_base or "")
         slash = "" if not base or base.endswith("/") else "/"
-        return f"{base}{slash}{reference.name_prefix}{reference.name_suffix}"
+        # Without the number: as its z-sequence is called.
+        return f"{base}{slash}{reference.name_prefix.rstrip('._-')}{reference.name_suffix}"
     return ""

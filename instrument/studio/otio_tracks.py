@@ -15,7 +15,7 @@ import opentimelineio as otio
 from instrument import InstrumentError
 from instrument.latent.space import F64
 from instrument.studio.joins import Join, laid, picked, trimmed
-from instrument.studio.keyed import Keyed, RunOn, check_far, straight
+from instrument.studio.keyed import Keyed, check_far, straight
 from instrument.studio.otio_effects import Effects, effects_of
 from instrument.studio.otio_media import NotFootageError, media_of, seconds
 from instrument.studio.places import rate_of
@@ -242,7 +242,6 @@ class _Reading:
             name = name or (media.name if media else "black")
         else:
             media = self.composed(item, name or "nested", depth + 1)
-            self.remarks += [replace(r, record=record) for r in media.remarks]
             if isinstance(item, otio.core.Composition) and item.source_range is not None:
                 first = Fraction(0)  # `composed` has cut it already
         retiming = self.retiming(done, first, len(record))
@@ -253,7 +252,7 @@ class _Reading:
         if not done.keys:
             return straight(first, done.speed, self.rate, length)
         keys = tuple((when, first + place) for when, place in done.keys)
-        return RunOn(Keyed(keys, self.rate))
+        return Keyed(keys, self.rate)
 
     def markers(self, item: Any, first: Fraction, speed: Fraction) -> Iterator[Marker]:
         """The markers of `item`, counted from its first frame."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from instrument import InstrumentError
@@ -16,6 +17,8 @@ from instrument.timebase import FrameRate
 NTSC = tuple(FrameRate(nominal * 1000, 1001) for nominal in (24, 30, 48, 60, 120))
 _NEAR = Fraction(1, 200)  # 23.98 is out by 0.004
 _URL = re.compile(r"file:(//(localhost)?)?(?P<path>/?[^?#]*)", re.IGNORECASE)
+_SOUND = ("wav", "aif", "aiff", "mp3", "m4a", "aac", "flac", "ogg", "opus")
+_STILL = ("png", "jpg", "jpeg", "tif", "tiff", "psd", "svg", "gif", "bmp", "webp", "exr")
 _DRIVE = re.compile(r"/[A-Za-z]:[/\\]")
 
 
@@ -44,6 +47,16 @@ def stem_of(*names: str | None) -> str:
         if last := re.split(r"[/\\]", place.rstrip("/\\"))[-1]:
             return last
     return ""
+
+
+def kind_of(*names: str | None) -> Literal["film", "still", "sound"]:
+    """What a file of these names holds, as far as the first of them tells."""
+    stem, dot, suffix = stem_of(*names).rpartition(".")
+    if dot and suffix.lower() in _SOUND:
+        return "sound"
+    # A number, or a place for one, at its end: the first of many pictures.
+    numbered = re.search(r"(\d{3}|\]|%0?\d?d|#)$", stem)
+    return "still" if dot and suffix.lower() in _STILL and not numbered else "film"
 
 
 def rate_of(number: float | Fraction) -> FrameRate:
