@@ -106,15 +106,16 @@ class Reader:
             return effects_of(self.document, entry, start, frames)
         source = self.shelf.source(service)
         kind = source.service
-        if kind == "hold":
-            return NONE  # filters never reach the picture it holds
         # a freeze of what plays at a speed counts from that file's own first frame
         first = 0 if kind == "timewarp" else start
         frames = source.length or source.stop or frames
         own = effects_of(self.document, entry, first, frames)
-        if service is entry:
-            return own
-        return effects_of(self.document, service, first, frames).and_also(own)
+        if service is not entry:
+            own = effects_of(self.document, service, first, frames).and_also(own)
+        if kind == "hold" and own is not NONE:  # the picture it holds goes through filters once
+            said = "effects on a held frame: drawn as they are written"
+            own = replace(own, freeze=None, notes=(*own.notes, ("approximated", said)))
+        return own
 
     def _clip(self, source: Source, record: FrameRange, start: int, effects: Effects) -> Clip:
         freeze: Freeze | None = effects.freeze
