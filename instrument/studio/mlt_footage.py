@@ -35,6 +35,7 @@ class Source:
     """A producer, read: `media` None is black. `silent` footage has no picture at all.
 
     `start` and `length` are its own, where it says them; `notes` what became of it.
+    It is `plain` if nothing has to be said of it, and no filter lies on it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Source:
     length: int | None = None
     notes: tuple[Note, ...] = ()
     service: str = ""
+    plain: bool = True
     retiming: Warp | Buffered | Remap | None = None
 
     def retimed(self, start: int, freeze: Freeze | None = None) -> Retiming:
@@ -54,10 +56,11 @@ class Source:
         if isinstance(self.retiming, Buffered):
             return replace(self.retiming, start=self.start + start)
         last = None if self.stop is None or self.service == "hold" else self.stop - 1
-        placed = replace(self.retiming, start=start, base=self.start, last=last)
-        if freeze is not None and isinstance(placed, Warp):
-            placed = replace(placed, freeze=freeze)
-        return placed
+        run = self.retiming
+        if isinstance(run, Remap):
+            return replace(run, start=start, base=self.start, last=last)
+        held = freeze or run.freeze
+        return Warp(start, run.fps, run.backwards, run.length, run.rate, held, self.start, last)
 
 
 class Shelf:
@@ -72,7 +75,10 @@ class Shelf:
         """What `producer` is. Raises InstrumentError for what cannot be read."""
         known = self._sources.get(id(producer))
         if known is None:
-            known = self._sources[id(producer)] = self._read(producer)
+            known = self._read(producer)
+            filters = any(child.tag == "filter" for child in producer)
+            known = replace(known, plain=not known.notes and not filters)
+            self._sources[id(producer)] = known
         return known
 
     def _read(self, producer: Element) -> Source:

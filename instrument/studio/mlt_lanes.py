@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from instrument.studio.mlt_document import PRODUCERS, Document
-from instrument.studio.mlt_effects import NONE, Effects, effects_of, product
+from instrument.studio.mlt_effects import Effects, effects_of, product
 from instrument.studio.mlt_footage import Shelf, Source
 from instrument.studio.mlt_retiming import Freeze, Remap
 from instrument.studio.retiming import Constant
@@ -40,11 +40,11 @@ class Lane:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads lanes of `document`; `nested` makes a timeline of a tractor inside a lane."""
+    """Reads lanes of `document`; `read_nested` makes a timeline of a tractor inside a lane."""
 
     document: Document
     shelf: Shelf
-    nested: Callable[[Reader, Element], Timeline]
+    read_nested: Callable[[Reader, Element], Timeline]
     remarks: list[Remark] = field(default_factory=list)
     count: int = 0
     timelines: dict[int, Timeline] = field(default_factory=dict)
@@ -69,59 +69,74 @@ class Reader:
 
     def _append(self, lane: Lane, entry: Element, service: Element) -> None:
         """Add what `entry` cuts from `service`, as often as it says."""
-        times = self.document.frame(entry, "repeat", 1) or 1
-        if service.tag in PRODUCERS:
-            source = self.shelf.source(service)
-            start, frames = self._cut(entry, source.start, source.stop, source.length)
-        else:
-            source = Source("", None)
-            timeline = self.timeline(service)
-            start, frames = self._cut(entry, 0, timeline.length, timeline.length)
-        self.document.check_length(entry, lane.length + frames * times)
-        effects = self._effects(entry, service, start, frames)
-        self.count += times * (1 if service.tag in PRODUCERS else self.sizes[id(service)])
+        footage = service.tag in PRODUCERS
+        times = 1 if entry.get("repeat") is None else self.document.frame(entry, "repeat", 1) or 1
+        self.count += times * (1 if footage else self._size(service))
         if self.count > MOST_CLIPS:
             self.document.fail(entry, f"more than {MOST_CLIPS} clips, nested ones included")
         for _ in range(times):
-            record = FrameRange(lane.length, lane.length + frames)
+            frames = self._footage(lane, entry, service) if footage else 0
+            if not footage:
+                frames = self._nested(lane, entry, service)
             lane.length += frames
-            if source.silent or not frames:
-                continue
-            if service.tag in PRODUCERS:
-                clip = self._clip(source, record, start, effects)
-                lane.clips.append(_shaded(clip, effects, start))
-            else:
-                for clip in windows(timeline, start, record):
-                    at = start + clip.record.start - record.start
-                    lane.clips.append(_shaded(clip, effects, at))
-                if effects.freeze is not None:
-                    self.remark("refused", f"a freeze of {timeline.name!r}: it runs on", record)
-            for verdict, what in (*source.notes, *effects.notes):
-                self.remarks.append(Remark(verdict, what, record))
 
-    def _effects(self, entry: Element, service: Element, start: int, frames: int) -> Effects:
-        if not len(entry) and not len(service):
-            return NONE
-        if service.tag not in PRODUCERS:  # a nested timeline's own filters are its own affair
-            return effects_of(self.document, entry, start, frames)
+    def _record(self, lane: Lane, entry: Element, frames: int) -> FrameRange:
+        """The next `frames` frames of a lane."""
+        self.document.check_length(entry, lane.length + frames)
+        return FrameRange(lane.length, lane.length + frames)
+
+    def _footage(self, lane: Lane, entry: Element, service: Element) -> int:
+        """Add a clip of footage; how many frames it lasts."""
         source = self.shelf.source(service)
-        kind = source.service
-        if kind == "hold":
-            return NONE  # filters never reach the picture it holds
-        # a freeze of what plays at a speed counts from that file's own first frame
-        first = 0 if kind == "timewarp" else start
-        frames = source.length or source.stop or frames
-        own = effects_of(self.document, entry, first, frames)
-        if service is entry:
-            return own
-        return effects_of(self.document, service, first, frames).and_also(own)
-
-    def _clip(self, source: Source, record: FrameRange, start: int, effects: Effects) -> Clip:
+        start, frames = self._cut(entry, source.start, source.stop, source.length)
+        record = self._record(lane, entry, frames)
+        if source.silent or not frames:
+            return frames
+        if source.plain and not len(entry):  # most of all clips
+            run = source.retimed(start)
+            lane.clips.append(Clip(source.media, record, run, source.name))
+            return frames
+        effects = self._effects(entry, service, source, start, frames)
         freeze: Freeze | None = effects.freeze
         if freeze is not None and isinstance(source.retiming, Remap):
             self.remark("refused", f"a freeze of {source.name!r}, remapped in time", record)
             freeze = None
-        return Clip(source.media, record, source.retimed(start, freeze), source.name)
+        clip = Clip(source.media, record, source.retimed(start, freeze), source.name)
+        lane.clips.append(_shaded(clip, effects, start))
+        for verdict, what in (*source.notes, *effects.notes):
+            self.remark(verdict, what, record)
+        return frames
+
+    def _nested(self, lane: Lane, entry: Element, service: Element) -> int:
+        """Add what a nested timeline shows; how many frames it lasts."""
+        timeline = self.timeline(service)
+        start, frames = self._cut(entry, 0, timeline.length, timeline.length)
+        record = self._record(lane, entry, frames)
+        # its own filters are its own affair
+        effects = effects_of(self.document, entry, start, frames)
+        for clip in windows(timeline, start, record):
+            at = start + clip.record.start - record.start
+            lane.clips.append(_shaded(clip, effects, at))
+        if effects.freeze is not None:
+            self.remark("refused", f"a freeze of {timeline.name!r}: it runs on", record)
+        for verdict, what in effects.notes:
+            self.remark(verdict, what, record)
+        return frames
+
+    def _effects(
+        self, entry: Element, service: Element, source: Source, start: int, frames: int
+    ) -> Effects:
+        # a freeze of what plays at a speed counts from that file's own first frame
+        first = 0 if source.service == "timewarp" else start
+        frames = source.length or source.stop or frames
+        own = effects_of(self.document, entry, first, frames)
+        if service is not entry:
+            own = effects_of(self.document, service, first, frames).and_also(own)
+        if source.service == "hold" and (own.gain or own.opacity or own.freeze):
+            # the picture it holds goes through filters once, and stays as it comes out
+            said = "effects on a held frame: drawn as they are written"
+            own = replace(own, freeze=None, notes=(*own.notes, ("approximated", said)))
+        return own
 
     def _cut(
         self,
@@ -144,6 +159,11 @@ class Reader:
             start, last = min(start, max(length - 1, 0)), length - 1
         return start, max(last - start + 1, 0)
 
+    def _size(self, tractor: Element) -> int:
+        """How many clips a nested timeline has, all in all."""
+        self.timeline(tractor)
+        return self.sizes[id(tractor)]
+
     def timeline(self, tractor: Element) -> Timeline:
         """The nested timeline that `tractor` is; each is read once."""
         key = id(tractor)
@@ -153,7 +173,7 @@ class Reader:
             outer, self.count = self.count, 0
             said, self.remarks = self.remarks, []
             self.open.append(key)
-            self.timelines[key] = self.nested(self, tractor)
+            self.timelines[key] = self.read_nested(self, tractor)
             self.open.pop()
             self.sizes[key], self.count = max(self.count, 1), outer
             self.remarks = said

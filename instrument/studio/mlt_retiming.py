@@ -75,10 +75,10 @@ class Warp:
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
-        shown = (self._exact(offsets, footage) + 0.5).astype(np.int64)  # truncates, as MLT does
+        shown = (self._exact(offsets, footage) + 0.5).astype(np.int64)
         # There is nothing before what lies past the end of a clip that comes from there.
         past = self.backwards & (shown >= footage.frames)
-        return np.where(past | (shown < 0), NO_FRAME, shown)
+        return np.where(past, NO_FRAME, shown)
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
@@ -98,7 +98,8 @@ class Warp:
             counted = np.minimum(length - 1 - asked + self.base, length - 1)
         if self.freeze is not None:  # it counts forwards even in a clip that runs backwards
             counted = np.where(self.freeze.at(asked), self.freeze.frame, counted)
-        return counted / self.fps * source_fps
+        exact: F64 = np.maximum(counted, 0) / self.fps * source_fps
+        return exact
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,14 +39,17 @@ def write(path: Path, frames: int, first: int, rate: Fraction) -> None:
 
 
 def read(path: Path) -> list[tuple[dict[int, float], float]]:
-    """For each frame the numbers with their shares (which add up to 1, or to nothing), the light."""
+    """For each frame what `decode` makes of it."""
     with av.open(str(path)) as file:
         planes = [f.to_ndarray(format="yuv420p")[:HEIGHT] for f in file.decode(video=0)]
     return [decode(plane) for plane in planes]
 
 
 def decode(luma: np.ndarray) -> tuple[dict[int, float], float]:
-    """The numbers in a picture ``[h, w]`` with their shares, and how bright its white is, 0 to 1."""
+    """The numbers in a picture ``[h, w]`` with their shares, and the light of its white.
+
+    The shares add up to 1, or there are none; the light is 0 to 1.
+    """
     bars = luma.reshape(2, HEIGHT // 2, BITS + 2, BAR)[:, 8:-8, :, 3:-3].mean(axis=(1, 3))
     black, white = bars[:, 0].mean(), bars[:, 1].mean()
     contrast = white - black

@@ -102,23 +102,24 @@ class Writer:
         self, longest: int = 40, inside: str = "", frames: int | None = None
     ) -> tuple[str, int]:
         """An entry of a new producer; its text and its number of frames."""
+        holds, self.holds = self.holds, self.holds and inside != "fades"
         made, length = self.producer()
         while length <= 1 or (frames is not None and length <= frames):
             made, length = self.producer()
+        self.holds = holds
         frames = frames or self.rng.randint(1, min(longest, length - 1))
         start = self.rng.randint(0, length - frames - 1 if length - frames > 1 else 0)
-        span = f'in="{self.time(start)}" out="{self.time(start + frames - 1)}"'
+        cut = f'in="{self.time(start)}" out="{self.time(start + frames - 1)}"'
         if inside == "fades":
             inside = self.fades(start, frames)
         elif inside == "alpha":
             length = self.rng.randint(3, frames - 12)
-            inside = (
-                f'<filter in="{self.time(start)}" out="{self.time(start + length - 1)}">'
-                f"{properties(mlt_service='brightness', level=1, alpha=f'0=0;{length - 1}=1')}</filter>"
-            )
+            said = properties(mlt_service="brightness", level=1, alpha=f"0=0;{length - 1}=1")
+            span = f'in="{self.time(start)}" out="{self.time(start + length - 1)}"'
+            inside = f"<filter {span}>{said}</filter>"
         elif inside == "freeze":
             inside = self.freeze(frames)
-        return f'<entry producer="{made}" {span}>{inside}</entry>\n', frames
+        return f'<entry producer="{made}" {cut}>{inside}</entry>\n', frames
 
     def fades(self, start: int, frames: int) -> str:
         made = ""
@@ -223,7 +224,7 @@ def mixes(writer: Writer) -> str:
 
 
 def tracks(writer: Writer) -> str:
-    """Several playlists over one another, dissolves between neighbours, one perhaps switched off."""
+    """Several playlists over one another, dissolves between them, one perhaps switched off."""
     rng = writer.rng
     count = rng.randint(2, 4)
     body, length = "", 0
