@@ -8,6 +8,7 @@ import typer
 
 from instrument import __version__
 from instrument.cli import (
+    bank,
     bench,
     bench_swap,
     conform,
@@ -17,6 +18,7 @@ from instrument.cli import (
     models,
     play,
     render,
+    survey,
     takes,
     trace,
 )
@@ -28,6 +30,8 @@ def command_line() -> typer.Typer:
     app.callback()(_about)
     app.command("play")(play.play)
     app.command("render")(render.render_command)
+    app.command("survey")(survey.survey_command)
+    app.command("bank")(bank.bank_command)
     app.command("conform")(conform.conform_command)
     app.command("trace")(trace.trace_command)
     app.add_typer(_takes(), name="takes")
