@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -98,23 +99,39 @@ def conform_command(
         raise InstrumentError("conform takes one edit and -o NAME, or takes and --write-otio NAME")
     if stacked or drop_frame:
         raise InstrumentError("--stacked and --drop-frame go with --write-otio and --write-edl")
-    words = (_one_of("retime", retime, Retime), _one_of("dissolve", dissolve, Dissolve),
-             _one_of("gap", gap, Gap))  # fmt: skip
+    choices = Choices(
+        _one_of("retime", retime, Retime), _one_of("dissolve", dissolve, Dissolve),
+        _one_of("gap", gap, Gap),
+    )  # fmt: skip
     path = out if out.suffix == ".npy" else out.with_name(out.name + ".npy")
     beside = report_to or path.with_suffix(".report.json")
-    for place in (path, beside):
-        if not place.parent.is_dir():
-            raise InstrumentError(f"{place}: there is no folder {place.parent}")
-    timeline = read_edit(
-        edit[0], track=track, sequence=sequence, rate=FrameRate.parse(rate) if rate else None
-    )
+    _check_places(path, beside)
+    own_rate = FrameRate.parse(rate) if rate else None
+    timeline = read_edit(edit[0], track=track, sequence=sequence, rate=own_rate)
     if frames is not None:
         timeline = timeline.cut(_parse_range(frames, timeline))
-    found = find_sources(timeline, edit[0], source or ())
-    _spare(found.sources, path)
-    choices = Choices(*words, columns=_columns(found.sources))
-    made = conform(timeline, found.sources, found.places, choices)
+    made = _conformed(timeline, edit[0], source or (), choices, path)
     _save(made, path, beside, edit[0], as_json)
+
+
+def _check_places(*places: Path) -> None:
+    """Refuse what could not be written, before an hour of film is made for it."""
+    for place in places:
+        if not place.parent.is_dir():
+            raise InstrumentError(f"{place}: there is no folder {place.parent}")
+        if place.is_dir():
+            raise InstrumentError(f"{place}: is a folder")
+
+
+def _conformed(
+    timeline: Timeline, edit: Path, told: Sequence[str], choices: Choices, path: Path
+) -> Conformed:
+    found = find_sources(timeline, edit, told)
+    for source in found.sources:
+        if Path(source.origin.path).resolve() == path.resolve():
+            raise InstrumentError(f"{path}: is footage of this edit, choose another name")
+    known = replace(choices, columns=_columns(found.sources))
+    return conform(timeline, found.sources, found.places, known)
 
 
 def _save(made: Conformed, path: Path, beside: Path, edit: Path, as_json: bool) -> None:
@@ -159,13 +176,6 @@ def _parse_range(text: str, timeline: Timeline) -> FrameRange:
             f"{timeline.timecode(timeline.length)} and hold a frame"
         )
     return FrameRange(start, stop)
-
-
-def _spare(sources: Iterable[Source], path: Path) -> None:
-    """Refuse to write over the footage: it is the negative."""
-    for source in sources:
-        if Path(source.origin.path).resolve() == path.resolve():
-            raise InstrumentError(f"{path}: is footage of this edit, choose another name")
 
 
 def _columns(sources: tuple[Source, ...]) -> dict[str, Column]:

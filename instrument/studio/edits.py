@@ -78,9 +78,13 @@ def _reader(name: str) -> Reader:
         from instrument.studio import fcp7
 
         return fcp7.read
-    from instrument.studio import fcpx
+    if name == "fcpx":
+        from instrument.studio import fcpx
 
-    return fcpx.read
+        return fcpx.read
+    from instrument.studio import aaf
+
+    return aaf.read
 
 
 def _sniffed(path: Path) -> str:

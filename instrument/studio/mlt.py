@@ -10,7 +10,6 @@ what cannot be said of latent vectors is told in the timeline's remarks. The par
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -19,9 +18,9 @@ from instrument.studio import kdenlive
 from instrument.studio.mlt_document import SERVICES, Document, read_document
 from instrument.studio.mlt_effects import effects_of
 from instrument.studio.mlt_footage import Shelf
-from instrument.studio.mlt_lanes import Lane, Reader
+from instrument.studio.mlt_lanes import Lane, Reader, windows
 from instrument.studio.mlt_tractor import Row, composed, hides_picture, one_lane, tracks_of
-from instrument.studio.retiming import Constant, Frozen
+from instrument.studio.retiming import Frozen
 from instrument.studio.timeline import Clip, Timeline, Track, end_of
 from instrument.timebase import FrameRange, FrameRate
 
@@ -187,5 +186,4 @@ def _whole(reader: Reader, track: Element, service: Element) -> Lane:
     start = min(start or 0, timeline.length)
     stop = timeline.length if last is None else min(last + 1, timeline.length)
     record = FrameRange(0, max(stop - start, 0))
-    run = Constant(start=Fraction(start), record_rate=timeline.rate, rate=timeline.rate)
-    return Lane([Clip(timeline, record, run, timeline.name)] if len(record) else [], len(record))
+    return Lane(list(windows(timeline, start, record)), len(record))

@@ -39,6 +39,12 @@ class Document:
     _properties: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
+    def major(self) -> int:
+        """The first number of the version of MLT that wrote the document; 7 if it is silent."""
+        first = self.root.get("version", "7").partition(".")[0]
+        return int(first) if first.isdecimal() and len(first) < 4 else 7
+
+    @property
     def fps(self) -> float:
         """Frames a second as MLT reckons with them."""
         return fps_of(self.rate)

@@ -77,6 +77,7 @@ class Effects:
 
 
 NONE = Effects()
+_WHOLE = Curve.straight(np.zeros(1, np.int64), np.ones(1))
 
 
 def product(shades: tuple[Shade, ...], positions: I64) -> F64 | None:
@@ -90,7 +91,11 @@ def product(shades: tuple[Shade, ...], positions: I64) -> F64 | None:
 
 
 def effects_of(document: Document, element: Element, start: int, frames: int) -> Effects:
-    """What the <filter> children of `element` do, a clip of `frames` frames from `start` on."""
+    """What the <filter> children of `element` do.
+
+    `start` is the first frame shown, which a freeze counts from, `frames` how many there are in
+    all, for a filter that does not say where it ends.
+    """
     found = NONE
     for child in element:
         if child.tag == "filter":
@@ -109,12 +114,14 @@ def _effect(document: Document, filter_: Element, start: int, frames: int) -> Ef
     if service == "brightness":
         return _brightness(document, filter_, first, last, length)
     if service == "freeze":
-        return Effects(freeze=_freeze(document, filter_, start, first))
+        return Effects(freeze=_freeze(document, filter_, start, first, last))
     name = written.get("kdenlive_id") or service
     key = _PLACING.get(service)
     if key is not None and written.get(key, ""):
         opacity, full = placed(document, filter_, written[key], length)
         full = full and _number(document, filter_, "rotation", 0.0) == 0
+        if service == "affine":  # it lays the picture over a ground of its own
+            full, opacity = full and opacity.constant == 1.0, _WHOLE
         notes: tuple[Note, ...] = () if full else (("refused", f"effect {name!r}: shown full"),)
         return Effects(opacity=(Shade(opacity, first, last),), notes=notes + eased(opacity, name))
     return Effects(notes=(("refused", f"effect {name!r}: shown without it"),))
@@ -137,7 +144,7 @@ def _brightness(
         begin = abs(_number(document, filter_, "start", 1.0))
         end = abs(_number(document, filter_, "end", begin))
         span = np.array([0, max(length - 1, 1)])
-        level = Curve(span, np.array([begin, end]), np.zeros(2, np.bool_))
+        level = Curve.straight(span, np.array([begin, end]))
     notes = eased(level, name)
     if level.values.max() > 1.0:
         notes += (("approximated", f"effect {name!r} brighter than 1: kept at 1"),)
@@ -145,16 +152,18 @@ def _brightness(
     if not written.get("alpha", "").strip():
         return Effects(gain=(shade,), notes=notes)
     alpha = _curve(document, filter_, "alpha", length)
-    if alpha.values.min() < 0:  # said with the level
-        return Effects(opacity=(shade,), notes=notes)
+    if alpha.values.min() < 0:  # as much as the level says, of a picture scaled by it
+        return Effects((shade,), (shade,), notes=notes)
     return Effects((shade,), (Shade(alpha, first, last),), notes=notes + eased(alpha, name))
 
 
-def _freeze(document: Document, filter_: Element, start: int, first: int) -> Freeze:
+def _freeze(
+    document: Document, filter_: Element, start: int, first: int, last: int | None
+) -> Freeze:
     frame = int(_number(document, filter_, "frame", 0.0))
     before = _number(document, filter_, "freeze_before", 0.0) != 0
     after = _number(document, filter_, "freeze_after", 0.0) != 0
-    return Freeze(start + frame, before, after, first)
+    return Freeze(start + frame, before, after, first, last)
 
 
 def eased(curve: Curve, name: str) -> tuple[Note, ...]:
@@ -167,23 +176,25 @@ def eased(curve: Curve, name: str) -> tuple[Note, ...]:
 def placed(document: Document, element: Element, text: str, length: int) -> tuple[Curve, bool]:
     """A rectangle that may be animated → its opacity, and whether it is always the whole picture.
 
-    ``x y w h opacity``, or as older documents have it ``x/y:wxh:percent``.
+    ``x y w h opacity``, or as older documents have it ``x/y:wxh:opacity``, which before MLT 7 was
+    in percent.
     """
     width, height = _picture(document)
+    percent = 1.0 if document.major >= 7 else 0.01
 
     def opacity(written: str) -> float:
-        return _rectangle(written, width, height)[1]
+        return _rectangle(written, width, height, percent)[1]
 
     try:
         curve = Curve.parse(text, document.rate, length, opacity)
         pieces = [value for _, _, value in items_of(text, document.rate, length)]
-        full = all(_rectangle(piece, width, height)[0] for piece in pieces)
+        full = all(_rectangle(piece, width, height, percent)[0] for piece in pieces)
     except ValueError as error:
         document.fail(element, f"rectangle: {error}")
     return curve, full
 
 
-def _rectangle(text: str, width: int, height: int) -> tuple[bool, float]:
+def _rectangle(text: str, width: int, height: int, percent: float) -> tuple[bool, float]:
     """Whether a rectangle is the whole picture, and its opacity. Raises ValueError."""
     old = "/" in text or "x" in text
     for mark in "/:x":
@@ -195,11 +206,11 @@ def _rectangle(text: str, width: int, height: int) -> tuple[bool, float]:
         number_of(field) * (whole if field.endswith("%") else 1)
         for field, whole in zip(fields, (width, height, width, height), strict=False)
     )
-    opacity = number_of(fields[4]) if len(fields) > 4 else (100.0 if old else 1.0)
-    if old and not (len(fields) > 4 and fields[4].endswith("%")):
-        opacity /= 100
+    opacity = number_of(fields[4]) if len(fields) > 4 else 1.0
+    if old and len(fields) > 4 and not fields[4].endswith("%"):
+        opacity *= percent
     whole = abs(x) < 1 and abs(y) < 1 and abs(w - width) < 1 and abs(h - height) < 1
-    return whole, min(max(opacity, 0.0), 1.0)
+    return whole, opacity
 
 
 def _picture(document: Document) -> tuple[int, int]:

@@ -7,24 +7,25 @@ shown as black. This module knows producers; it does not know where on a timelin
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from instrument import InstrumentError
 from instrument.studio.mlt_document import Document
+from instrument.studio.mlt_media import FILES, Library, asks_speed
 from instrument.studio.mlt_retiming import Buffered, Freeze, Remap, Warp
 from instrument.studio.mlt_time import Curve, number_of
 from instrument.studio.retiming import Frozen, Retiming
 from instrument.studio.timeline import LONGEST, Media, Verdict
 from instrument.timebase import FrameRate
 
-_FILES = ("avformat", "avformat-novalidate", "timewarp", "framebuffer", "hold", "")
 _COLOURS = ("colour", "color")
 _BLACK = ("", "black", "0", "0x000000ff", "#000000", "#ff000000", "0xff")
 _CLEAR = ("transparent", "0x00000000", "#00000000")
 _SLOWEST, _FASTEST = 1e-4, 1e4
+
+_UNSAID = 15_000  # frames that a link takes itself to have
+_HELD = 26  # frames of a held one that does not say how long
 
 Note = tuple[Verdict, str]
 
@@ -43,28 +44,29 @@ class Source:
     stop: int | None = None
     length: int | None = None
     notes: tuple[Note, ...] = ()
+    service: str = ""
     retiming: Warp | Buffered | Remap | None = None
 
     def retimed(self, start: int, freeze: Freeze | None = None) -> Retiming:
         """How a clip runs that begins at frame `start` of this producer."""
         if self.retiming is None:
             return Frozen(0)
-        if isinstance(self.retiming, Warp):
-            held = freeze or self.retiming.freeze
-            return replace(self.retiming, start=start, freeze=held)
-        return replace(self.retiming, start=start)
+        if isinstance(self.retiming, Buffered):
+            return replace(self.retiming, start=self.start + start)
+        last = None if self.stop is None or self.service == "hold" else self.stop - 1
+        placed = replace(self.retiming, start=start, base=self.start, last=last)
+        if freeze is not None and isinstance(placed, Warp):
+            placed = replace(placed, freeze=freeze)
+        return placed
 
 
 class Shelf:
-    """All footage of one document, each file once whatever producers open it."""
+    """All producers of one document, each read once."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._media: dict[str, Media] = {}
         self._sources: dict[int, Source] = {}
-        self._prefix = document.root.get("root", "")
-        for producer in document.producers():
-            self._register(document.properties(producer))
+        self._library = Library(document)
 
     def source(self, producer: Element) -> Source:
         """What `producer` is. Raises InstrumentError for what cannot be read."""
@@ -80,16 +82,19 @@ class Shelf:
         first, last = document.span(producer)
         length = document.length(producer)
         name = written.get("kdenlive:clipname") or producer.get("id") or ""
-        source = Source(name, None, False, first or 0, None if last is None else last + 1, length)
+        stop = None if last is None else last + 1
+        if service == "hold" and stop is None and length is None:
+            stop = _HELD
+        source = Source(name, None, False, first or 0, stop, length, (), service)
         resource = written.get("resource", "")
         if service in _COLOURS or (service == "" and resource in ("black", "colour:black")):
             return self._colour(source, resource)
-        if service not in _FILES:
+        if service not in FILES:
             said = f"{service} {name!r} has no latent vectors: black"
             return replace(source, notes=(("refused", said),))
         if written.get("set.test_image") == "1" or written.get("video_index") == "-1":
             return replace(source, silent=True)
-        media = self._register(written)
+        media = self._library.media(written)
         if media is None:
             document.fail(producer, "names no resource")
         return self._timed(producer, replace(source, media=media))
@@ -126,11 +131,16 @@ class Shelf:
             link for link in links if document.properties(link).get("mlt_service") == "timeremap"
         ]
         told = tuple(note for note in notes if note is not None)
+        if len(remaps) > 1:
+            told += (("refused", "one time remap upon another: the last one is taken"),)
         if remaps:
             return self._remapped(remaps[-1], replace(source, notes=told), rate)
         if speed is not None:
             fps = _warped_fps(document.rate, abs(speed))
-        warp = Warp(0, fps, speed is not None and speed < 0, source.length, rate)
+        stop = source.stop  # a clip backwards starts from its out, which its length only bounds
+        if stop is not None and source.length is not None:
+            stop = min(stop, source.length)
+        warp = Warp(0, fps, speed is not None and speed < 0, stop, rate)
         return replace(source, retiming=warp, notes=told)
 
     def _unread_link(self, link: Element) -> Note | None:
@@ -147,8 +157,10 @@ class Shelf:
         if written.get("image_mode", "nearest") == "blend":
             notes.append(("approximated", "time remap blends frames: the nearest is taken"))
         if key is None:
-            return replace(source, retiming=Warp(0, document.fps, rate=rate), notes=tuple(notes))
-        length = source.length or source.stop or 0
+            return replace(
+                source, retiming=Remap(0, document.fps, None, 0, rate), notes=tuple(notes)
+            )
+        length = _UNSAID
         try:
             curve = Curve.parse(written[key], document.rate, length)
         except ValueError as error:
@@ -156,7 +168,11 @@ class Shelf:
         if not curve.exact:
             notes.append(("approximated", "time remap eases between keyframes: drawn straight"))
         if key == "speed_map":
-            curve = _integrated(curve, document.fps, max(length, int(curve.frames[-1])) + 1)
+            curve = _integrated(
+                curve,
+                document.fps,
+                max(source.length or 0, source.stop or 0, int(curve.frames[-1])) + 1,
+            )
         if key != "map":
             notes.append(("approximated", f"time remap by {key}: not held against a render"))
         retiming = Remap(0, document.fps, curve, start, rate)
@@ -174,62 +190,6 @@ class Shelf:
             self._document.fail(element, f"{key} is {text[:40]}, allowed is up to {LONGEST}")
         return value
 
-    # --- files
-
-    def _register(self, written: dict[str, str]) -> Media | None:
-        """The footage that properties name; all that different producers say of it, in one."""
-        places = self._places(written)
-        if not places:
-            return None
-        known = next((self._media[place] for place in places if place in self._media), None)
-        if known is not None:
-            # who names the original knows best what comes first
-            both = (places, known.places)
-            first, second = both if written.get("kdenlive:originalurl") else reversed(both)
-            places = tuple(dict.fromkeys((*first, *second)))
-        rate = (known.rate if known else None) or _stated_rate(written)
-        frames = known.frames if known else None
-        if frames is None and not written.get("mlt_service", "").startswith(("timew", "frameb")):
-            frames = self._frames(written, rate)
-        media = Media(PurePosixPath(places[0].replace("\\", "/")).name, places, rate, frames)
-        self._media.update(dict.fromkeys(places, media))
-        return media
-
-    def _frames(self, written: dict[str, str], rate: FrameRate | None) -> int | None:
-        text = written.get("length", "")
-        return int(text) if rate == self._document.rate and text.isdecimal() and text else None
-
-    def _places(self, written: dict[str, str]) -> tuple[str, ...]:
-        if written.get("mlt_service", "") not in _FILES:
-            return ()
-        resource = written.get("resource", "")
-        service = written.get("mlt_service", "")
-        if service == "timewarp":
-            resource = written.get("warp_resource") or resource.partition(":")[2] or resource
-        elif service == "framebuffer" or _asks_speed(resource):
-            resource = resource.rpartition("?")[0] or resource
-        named = (
-            written.get("kdenlive:originalurl", ""),
-            resource,
-            written.get("kdenlive:proxy", ""),
-        )
-        return tuple(
-            dict.fromkeys(self._rooted(place) for place in named if place not in ("", "-"))
-        )
-
-    def _rooted(self, place: str) -> str:
-        """`place` as seen from the document's own ``root``, if it names one."""
-        absolute = place.startswith(("/", "\\")) or place[1:3] in (":/", ":\\") or "://" in place
-        return place if absolute or not self._prefix else f"{self._prefix.rstrip('/')}/{place}"
-
-
-def _asks_speed(resource: str) -> bool:
-    """Whether a resource ends as those of Kdenlive's old slow motion do: ``file?0.5``."""
-    try:
-        return "?" in resource and number_of(resource.rpartition("?")[2]) != 0
-    except ValueError:
-        return False
-
 
 def _speed(document: Document, producer: Element) -> float | None:
     """How fast a producer plays, below 0 backwards; None as it is.
@@ -243,7 +203,7 @@ def _speed(document: Document, producer: Element) -> float | None:
     if service == "timewarp":
         head, colon, _ = resource.partition(":")
         said = head if colon else written.get("warp_speed", "1")
-    elif _asks_speed(resource):
+    elif asks_speed(resource):
         said = resource.rpartition("?")[2]
     elif name.startswith("slowmotion:") and service != "framebuffer":
         said = name.split(":")[2] if name.count(":") > 1 else None
@@ -269,22 +229,6 @@ def _warped_fps(rate: FrameRate, speed: float) -> float:
     return int(rate.num * scale / speed) / (rate.den * scale)
 
 
-def _stated_rate(written: dict[str, str]) -> FrameRate | None:
-    """The frame rate of the file, where the editor noted it."""
-    num, den = (written.get(f"meta.media.frame_rate_{part}", "") for part in ("num", "den"))
-    try:
-        if num and den:
-            return FrameRate.parse(f"{num}/{den}")
-        for key, text in written.items():
-            stream, dot, rest = key.removeprefix("meta.media.").partition(".stream.")
-            kind = written.get(f"meta.media.{stream}.stream.type", "video")
-            if dot and rest == "frame_rate" and kind == "video":
-                return FrameRate.parse(text)
-    except InstrumentError:
-        return None
-    return None
-
-
 def _freeze_note(written: dict[str, str]) -> tuple[Note, ...]:
     if written.get("freeze", "0") in ("", "0"):
         return ()
@@ -295,4 +239,4 @@ def _integrated(speeds: Curve, fps: float, length: int) -> Curve:
     """Source seconds over `length` frames that go by at `speeds`, added up frame by frame."""
     frames = np.arange(min(length, LONGEST), dtype=np.int64)
     seconds = np.concatenate(([0.0], np.cumsum(speeds.at(frames) / fps)[:-1]))
-    return Curve(frames, seconds, np.zeros(len(frames), np.bool_), speeds.exact)
+    return replace(Curve.straight(frames, seconds), exact=speeds.exact)

@@ -19,7 +19,7 @@ from instrument.studio.mlt_document import PRODUCERS, Document
 from instrument.studio.mlt_effects import NONE, Effects, effects_of, product
 from instrument.studio.mlt_footage import Shelf, Source
 from instrument.studio.mlt_retiming import Freeze, Remap
-from instrument.studio.retiming import Constant, Retiming
+from instrument.studio.retiming import Constant
 from instrument.studio.timeline import Clip, Remark, Timeline, Verdict
 from instrument.timebase import FrameRange
 
@@ -72,11 +72,11 @@ class Reader:
         times = self.document.frame(entry, "repeat", 1) or 1
         if service.tag in PRODUCERS:
             source = self.shelf.source(service)
-            start, frames = self._cut(entry, service, source.start, source.stop, source.length)
+            start, frames = self._cut(entry, source.start, source.stop, source.length)
         else:
             source = Source("", None)
             timeline = self.timeline(service)
-            start, frames = self._cut(entry, service, 0, timeline.length, timeline.length)
+            start, frames = self._cut(entry, 0, timeline.length, timeline.length)
         self.document.check_length(entry, lane.length + frames * times)
         effects = self._effects(entry, service, start, frames)
         self.count += times * (1 if service.tag in PRODUCERS else self.sizes[id(service)])
@@ -89,22 +89,32 @@ class Reader:
                 continue
             if service.tag in PRODUCERS:
                 clip = self._clip(source, record, start, effects)
+                lane.clips.append(_shaded(clip, effects, start))
             else:
-                run: Retiming = Constant(Fraction(start), timeline.rate, rate=timeline.rate)
-                clip = Clip(timeline, record, run, timeline.name)
+                for clip in windows(timeline, start, record):
+                    at = start + clip.record.start - record.start
+                    lane.clips.append(_shaded(clip, effects, at))
                 if effects.freeze is not None:
                     self.remark("refused", f"a freeze of {timeline.name!r}: it runs on", record)
-            lane.clips.append(_shaded(clip, effects, start))
             for verdict, what in (*source.notes, *effects.notes):
                 self.remarks.append(Remark(verdict, what, record))
 
     def _effects(self, entry: Element, service: Element, start: int, frames: int) -> Effects:
         if not len(entry) and not len(service):
             return NONE
-        own = effects_of(self.document, entry, start, frames)
-        if service is entry or service.tag not in PRODUCERS:
-            return own  # a nested timeline's own filters are among its own effects
-        return effects_of(self.document, service, start, frames).and_also(own)
+        if service.tag not in PRODUCERS:  # a nested timeline's own filters are its own affair
+            return effects_of(self.document, entry, start, frames)
+        source = self.shelf.source(service)
+        kind = source.service
+        if kind == "hold":
+            return NONE  # filters never reach the picture it holds
+        # a freeze of what plays at a speed counts from that file's own first frame
+        first = 0 if kind == "timewarp" else start
+        frames = source.length or source.stop or frames
+        own = effects_of(self.document, entry, first, frames)
+        if service is entry:
+            return own
+        return effects_of(self.document, service, first, frames).and_also(own)
 
     def _clip(self, source: Source, record: FrameRange, start: int, effects: Effects) -> Clip:
         freeze: Freeze | None = effects.freeze
@@ -116,18 +126,19 @@ class Reader:
     def _cut(
         self,
         entry: Element,
-        service: Element,
         first: int,
         stop: int | None,
         length: int | None,
     ) -> tuple[int, int]:
-        """The first frame and the number of frames that `entry` takes of `service`."""
+        """The first frame and the number of frames that `entry` takes, counted from `first`."""
         start, last = self.document.span(entry)
-        start = first if start is None else start
+        if entry.tag in PRODUCERS:  # a whole producer: these times are its own
+            start = last = None
+        start = start or 0
         if last is None:
             if stop is None and length is None:
                 self.document.fail(entry, "has no out, and its producer neither out nor length")
-            last = (stop if stop is not None else length or 0) - 1
+            last = (stop if stop is not None else length or 0) - 1 - first
         if length is not None and (start >= length or last >= length):
             # the editor never cuts further than a producer says it is long
             start, last = min(start, max(length - 1, 0)), length - 1
@@ -161,6 +172,31 @@ class Reader:
     def remark(self, verdict: Verdict, what: str, record: FrameRange | None) -> None:
         """Note what became of something."""
         self.remarks.append(Remark(verdict, what, record))
+
+
+def windows(timeline: Timeline, start: int, record: FrameRange) -> Iterator[Clip]:
+    """A nested timeline from its frame `start` on, shown over `record` where it shows anything.
+
+    Where it is empty it lets through what is below, as an empty track does.
+    """
+    shown = sorted(
+        (clip.record.start, clip.record.stop)
+        for track in timeline.tracks
+        if not track.hidden
+        for clip in track.clips
+    )
+    spans: list[tuple[int, int]] = []
+    for left, right in shown:
+        if spans and left <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], right))
+        else:
+            spans.append((left, right))
+    for begin, end in spans:
+        left, right = max(begin, start), min(end, start + len(record))
+        if left < right:
+            run = Constant(Fraction(left), timeline.rate, rate=timeline.rate)
+            span = FrameRange(record.start + left - start, record.start + right - start)
+            yield Clip(timeline, span, run, timeline.name)
 
 
 def _shaded(clip: Clip, effects: Effects, start: int) -> Clip:

@@ -7,9 +7,11 @@ held against renders of MLT 7.12. This module knows no XML.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument.latent.space import F64
 from instrument.studio.mlt_time import Curve, fps_of
@@ -17,25 +19,39 @@ from instrument.studio.retiming import I64, NO_FRAME, Footage
 from instrument.timebase import FrameRate
 
 
+def frames_in(frames: int, source_fps: float, fps: float) -> int:
+    """How many frames at `fps` MLT finds in a file of `frames` frames.
+
+    The file says its duration in milliseconds, rounded up; MLT rounds to the even of two.
+    """
+    milliseconds = math.ceil(frames / source_fps * 1000 - 1e-6)
+    return round(milliseconds / 1000 * fps)
+
+
 @dataclass(frozen=True, slots=True)
 class Freeze:
     """One frame of the clip shown `before` it, `after` it, or (neither said) throughout.
 
-    MLT asks whether a frame lies before or after by its distance from the filter's `start`.
+    It reaches from frame `first` to `last` (None: on and on), and MLT asks whether a frame lies
+    before or after by its distance from `first`.
     """
 
     frame: int
     before: bool = False
     after: bool = False
-    start: int = 0
+    first: int = 0
+    last: int | None = None
 
-    def of(self, positions: I64) -> I64:
-        """What is shown instead of `positions`."""
-        asked = positions - self.start
-        if not self.before and not self.after:
-            return np.full_like(positions, self.frame)
+    def at(self, positions: I64) -> NDArray[np.bool_]:
+        """Which of the clip's frames `positions` it replaces."""
+        asked = positions - self.first
         frozen = (self.before & (self.frame > asked)) | (self.after & (self.frame < asked))
-        return np.where(frozen, self.frame, positions)
+        if not self.before and not self.after:
+            frozen = np.ones(len(positions), np.bool_)
+        frozen &= asked >= 0
+        if self.last is not None:
+            frozen &= positions <= self.last
+        return frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,8 @@ class Warp:
 
     `length` is how many such frames there are, which a clip that runs `backwards` counts from;
     where the edit does not say, it is worked out from the footage. `rate` is what the edit says
-    of the footage's own.
+    of the footage's own. A producer that itself begins later than its file shifts everything by
+    `base`, and holds frame `last` of that count.
     """
 
     start: int
@@ -53,6 +70,8 @@ class Warp:
     length: int | None = None
     rate: FrameRate | None = None
     freeze: Freeze | None = None
+    base: int = 0
+    last: int | None = None
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
@@ -68,14 +87,17 @@ class Warp:
 
     def _exact(self, offsets: I64, footage: Footage) -> F64:
         source_fps = fps_of(self.rate or footage.rate)
-        counted = self.start + offsets
-        if self.freeze is not None:
-            counted = self.freeze.of(counted)
+        asked = self.start + offsets
+        counted = asked + self.base
+        if self.last is not None:
+            counted = np.minimum(counted, self.last)
         if self.backwards:
             length = self.length
             if length is None:
-                length = int(footage.frames / source_fps * self.fps + 0.5)
-            counted = length - 1 - counted
+                length = frames_in(footage.frames, source_fps, self.fps)
+            counted = np.minimum(length - 1 - asked + self.base, length - 1)
+        if self.freeze is not None:  # it counts forwards even in a clip that runs backwards
+            counted = np.where(self.freeze.at(asked), self.freeze.frame, counted)
         return counted / self.fps * source_fps
 
 
@@ -83,14 +105,17 @@ class Warp:
 class Remap:
     """Keyframes of source time in seconds over the frames of a clip that begins at its `start`.
 
-    The keyframes count from `link_start`, and so do the seconds they give.
+    The keyframes count from `link_start`, and so do the seconds they give; with no keyframes it
+    runs at its own pace. `base` and `last` are those of a `Warp`.
     """
 
     start: int
     fps: float
-    seconds: Curve
+    seconds: Curve | None
     link_start: int = 0
     rate: FrameRate | None = None
+    base: int = 0
+    last: int | None = None
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
@@ -98,8 +123,13 @@ class Remap:
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
-        asked = self.start + offsets - self.link_start
-        seconds = self.seconds.at(asked) + self.link_start / self.fps
+        asked = self.base + self.start + offsets
+        if self.last is not None:
+            asked = np.minimum(asked, self.last)
+        if self.seconds is None:
+            seconds = asked / self.fps
+        else:
+            seconds = self.seconds.at(asked - self.link_start) + self.link_start / self.fps
         return seconds * fps_of(self.rate or footage.rate)
 
 
@@ -120,24 +150,26 @@ class Buffered:
 
     def frames(self, offsets: I64, footage: Footage) -> I64:
         """See `Retiming.frames`."""
-        source_fps = fps_of(self.rate or footage.rate)
-        whole = np.floor(self._counted(offsets, footage, source_fps))
+        counted, source_fps = self._counted(offsets, footage)
+        whole = np.floor(counted)
         whole -= np.mod(whole, max(self.strobe, 1))
         return np.maximum((whole / self.fps * source_fps + 0.5).astype(np.int64), 0)
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
-        source_fps = fps_of(self.rate or footage.rate)
-        counted = self._counted(offsets, footage, source_fps)
+        counted, source_fps = self._counted(offsets, footage)
         if self.strobe > 1:
             counted = np.floor(counted) - np.mod(np.floor(counted), self.strobe)
         return np.maximum(counted / self.fps * source_fps, 0.0)
 
-    def _counted(self, offsets: I64, footage: Footage, source_fps: float) -> F64:
-        counted: F64 = self.speed * (self.start + offsets).astype(np.float64)
-        if not self.backwards:
-            return counted
+    def _counted(self, offsets: I64, footage: Footage) -> tuple[F64, float]:
+        """Frames in the project's count ``F64[n]``, and how many of the footage one second has."""
+        source_fps = fps_of(self.rate or footage.rate)
         length = self.length
         if length is None:
-            length = int(int(footage.frames / source_fps * self.fps + 0.5) / self.speed)
-        return length - counted
+            length = int(frames_in(footage.frames, source_fps, self.fps) / self.speed)
+        pace = self.speed
+        if source_fps > self.fps and pace != 1.0:  # what has frames to spare is opened faster
+            pace, source_fps = 1.0, source_fps * pace
+        counted = pace * (self.start + offsets).astype(np.float64)
+        return (length - counted if self.backwards else counted), source_fps

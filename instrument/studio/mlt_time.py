@@ -93,14 +93,21 @@ def items_of(text: str, rate: FrameRate, length: int) -> list[Item]:
 class Curve:
     """Keyframes: `values` ``F64[k]`` at `frames` ``I64[k]``, still before and after all of them.
 
-    A segment runs straight unless its first keyframe is `held`. `exact` is False where the
-    editor eases in a way that is drawn straight here.
+    A segment runs straight unless its first keyframe is `held` or `smooth`. `exact` is False
+    where the editor eases in a way that is drawn straight here.
     """
 
     frames: NDArray[np.int64]
     values: F64
     held: NDArray[np.bool_]
+    smooth: NDArray[np.bool_]
     exact: bool = True
+
+    @classmethod
+    def straight(cls, frames: NDArray[np.int64], values: F64) -> Curve:
+        """A curve that runs straight between keyframes."""
+        never = np.zeros(len(frames), np.bool_)
+        return cls(frames, values, never, never)
 
     @classmethod
     def parse(
@@ -113,7 +120,8 @@ class Curve:
             np.array([frame for frame, _, _ in items], np.int64),
             np.array([value(written) for _, _, written in items]),
             np.array([kind in ("|", "!") for _, kind, _ in items]),
-            all(kind in ("", "|", "!") for kind in kinds),
+            np.array([kind == "~" for _, kind, _ in items]),
+            all(kind in ("", "|", "!", "~") for kind in kinds),
         )
 
     def at(self, positions: NDArray[np.int64]) -> F64:
@@ -123,11 +131,28 @@ class Curve:
         right = np.minimum(left + 1, last)
         span = np.maximum(self.frames[right] - self.frames[left], 1)
         share = np.clip((positions - self.frames[left]) / span, 0.0, 1.0)
-        straight = self.values[left] + (self.values[right] - self.values[left]) * share
-        return np.where(self.held[left], self.values[left], straight)
+        begin, end = self.values[left], self.values[right]
+        drawn = begin + (end - begin) * share
+        if self.smooth.any():
+            eased = _spline(
+                self.values[np.maximum(left - 1, 0)],
+                begin,
+                end,
+                self.values[np.minimum(right + 1, last)],
+                share,
+            )
+            drawn = np.where(self.smooth[left], eased, drawn)
+        return np.where(self.held[left], begin, drawn)
 
     @property
     def constant(self) -> float | None:
         """The one value it always has, None if it moves."""
         first = float(self.values[0])
         return first if bool(np.all(self.values == first)) else None
+
+
+def _spline(before: F64, begin: F64, end: F64, after: F64, t: F64) -> F64:
+    """The Catmull-Rom spline from `begin` to `end` at shares `t`, all ``F64[n]``."""
+    square = 2 * before - 5 * begin + 4 * end - after
+    cube = 3 * (begin - end) + after - before
+    return begin + 0.5 * t * (end - before + t * (square + t * cube))

@@ -141,6 +141,11 @@ class Painter:
                 opacity * light * inner.light[within, layer],
             )  # fmt: skip
         plan.black[frames] += opacity * inner.black[within]
+        hidden = (opacity <= 0.0) & (numbers[:, 0] != NONE)
+        plan.unseen[frames] = np.where(hidden, numbers[:, 0], numbers[:, -1])
+        plan.unseen_place[frames] = np.where(
+            hidden, inner.place[within, 0], inner.unseen_place[within]
+        )
 
 
 def _lay_black(plan: Plan, clip: Clip) -> None:
@@ -153,9 +158,13 @@ def _lay_black(plan: Plan, clip: Clip) -> None:
 def _adopted(
     plan: Plan, inner: Plan, within: I64, clip: Clip, track: str, frames: I64
 ) -> NDArray[np.int32]:
-    """The pieces that `inner` shows at `within`, as numbers of `plan`, which takes them in."""
-    used = inner.piece[within]
-    flat, places = used.ravel(), inner.place[within].ravel()
+    """The pieces that `inner` has at `within`, as numbers of `plan`, which takes them in.
+
+    ``[n, k + 1]``: those of its layers, and last the one that is not to be seen.
+    """
+    used = np.column_stack([inner.piece[within], inner.unseen[within]])
+    places = np.column_stack([inner.place[within], inner.unseen_place[within]]).ravel()
+    flat, columns = used.ravel(), used.shape[1]
     numbers, first = np.unique(flat, return_index=True)
     last = len(flat) - 1 - np.unique(flat[::-1], return_index=True)[1]
     table = np.full(len(inner.pieces) + 1, NONE, np.int32)  # NONE finds the last
@@ -164,7 +173,7 @@ def _adopted(
         if number == NONE:
             continue
         piece = inner.pieces[number]
-        begins, ends_at = (int(frames[at // inner.layers]) for at in (start, end))
+        begins, ends_at = (int(frames[at // columns]) for at in (start, end))
         ends = (float(places[start]), float(places[end]))
         table[number] = len(plan.pieces)
         plan.pieces.append(
