@@ -20,6 +20,7 @@ from instrument.studio.places import is_ntsc, nominal
 from instrument.studio.timeline import LONGEST, Marker
 from instrument.timebase import FrameRate
 
+OURS = "latent-instrument"  # where what is only ours stands in another format's metadata
 _COLOURS = (("/waypoint/", "GREEN"), ("/preset/", "BLUE"), ("/model/", "MAGENTA"),
             ("/performance/", "RED"))  # fmt: skip
 _COLOUR = "YELLOW"  # cues, and what is none of the above

@@ -1,14 +1,16 @@
-"""What OpenTimelineIO's clips are cut from, and its times as exact numbers."""
+"""What single objects of OpenTimelineIO say: footage, ranges, notes, times as exact numbers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
 from instrument import InstrumentError
+from instrument.studio.edit_writing import OURS
 from instrument.studio.keyed import FARTHEST, fraction_of
 from instrument.studio.places import kind_of, places_of, rate_of, stem_of
 from instrument.studio.timeline import Media
@@ -64,3 +66,26 @@ def _url(reference: Any) -> str:
         # Without the number: as its z-sequence is called.
         return f"{base}{slash}{reference.name_prefix.rstrip('._-')}{reference.name_suffix}"
     return ""
+
+
+def span_of(item: Any) -> tuple[Fraction, Fraction]:
+    """The first second of an item in its own time, and how long it lasts."""
+    span = item.source_range
+    if span is None:
+        try:
+            span = item.available_range()
+        except (otio.exceptions.OTIOError, NotImplementedError, ValueError) as error:
+            name = " ".join(str(item.name or "without a name").split())[:60]
+            raise InstrumentError(f"clip {name!r}: has no range of its source") from error
+    lasts = seconds(span.duration)
+    if lasts < 0:
+        raise InstrumentError(f"clip {str(item.name)[:60]!r}: lasts {float(lasts)} s")
+    return seconds(span.start_time), lasts
+
+
+def note_of(marker: Any) -> str:
+    """What a marker says beside its name: on our own the address that was called."""
+    ours = (marker.metadata or {}).get(OURS)
+    if isinstance(ours, Mapping):
+        return str(ours.get("address", ""))
+    return str(getattr(marker, "comment", "") or "")

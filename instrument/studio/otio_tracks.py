@@ -17,7 +17,7 @@ from instrument.latent.space import F64
 from instrument.studio.joins import Join, laid, picked, trimmed
 from instrument.studio.keyed import Keyed, check_far, straight
 from instrument.studio.otio_effects import Effects, effects_of
-from instrument.studio.otio_media import NotFootageError, media_of, seconds
+from instrument.studio.otio_media import NotFootageError, media_of, note_of, seconds, span_of
 from instrument.studio.places import rate_of
 from instrument.studio.retiming import Retiming
 from instrument.studio.timeline import (
@@ -33,6 +33,7 @@ from instrument.studio.timeline import (
 from instrument.timebase import FrameRange, FrameRate
 
 DEEPEST = 32  # compositions inside one another
+_UNSEEN = ("audio", "subtitle", "subtitles", "data")
 MOST = 200_000  # things on all tracks
 
 
@@ -90,7 +91,8 @@ def _walk(item: Any, depth: int) -> Iterator[tuple[Any, int]]:
 
 
 def _is_sound(item: Any) -> bool:
-    return isinstance(item, otio.schema.Track) and item.kind != otio.schema.TrackKind.Video
+    """Whether a track is nothing to look at; Kdenlive has ``Subtitle`` beside OTIO's own two."""
+    return isinstance(item, otio.schema.Track) and str(item.kind).lower() in _UNSEEN
 
 
 @dataclass(slots=True)
@@ -187,7 +189,7 @@ class _Reading:
             if not isinstance(item, otio.core.Item):
                 self.tell("refused", f"a {type(item).__name__} on a track")
                 continue
-            first, lasts = _span(item)
+            first, lasts = span_of(item)
             begin = self.frame(moment, "a cut")
             end = self.frame(moment + lasts, "a cut")
             clip = self.clip(item, FrameRange(begin, max(end, begin)), first, depth)
@@ -261,30 +263,13 @@ class _Reading:
             check_far(moment)
             frame = round(moment * self.rate.num / self.rate.den)
             if 0 <= frame <= LONGEST:
-                yield Marker(
-                    frame, str(marker.name or ""), str(getattr(marker, "comment", "") or "")
-                )
+                yield Marker(frame, str(marker.name or ""), note_of(marker))
 
     def effects_told(self, layer: Any) -> None:
         """Effects on a whole track: none of them is done."""
         if isinstance(layer, otio.schema.Track):
             for effect in layer.effects:
                 self.tell("refused", f"effect on track {layer.name}: {effect.effect_name}")
-
-
-def _span(item: Any) -> tuple[Fraction, Fraction]:
-    """The first second of an item in its own time, and how long it lasts."""
-    span = item.source_range
-    if span is None:
-        try:
-            span = item.available_range()
-        except (otio.exceptions.OTIOError, NotImplementedError, ValueError) as error:
-            name = " ".join(str(item.name or "without a name").split())[:60]
-            raise InstrumentError(f"clip {name!r}: has no range of its source") from error
-    lasts = seconds(span.duration)
-    if lasts < 0:
-        raise InstrumentError(f"clip {str(item.name)[:60]!r}: lasts {float(lasts)} s")
-    return seconds(span.start_time), lasts
 
 
 def _opacity(done: Effects, length: int) -> F64 | None:

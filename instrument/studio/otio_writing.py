@@ -10,7 +10,7 @@ from urllib.parse import quote
 from opentimelineio import opentime, schema
 
 from instrument.latent.arrays import write_atomically
-from instrument.studio.edit_writing import Reel, colour_of, common_rate, line_of, seen_from
+from instrument.studio.edit_writing import OURS, Reel, colour_of, common_rate, line_of, seen_from
 from instrument.timebase import FrameRate
 
 
@@ -43,7 +43,9 @@ def _clip(reel: Reel, folder: Path) -> schema.Clip:
             opentime.TimeRange(_time(marker.frame, reel.rate), _time(1, reel.rate)),
             getattr(schema.MarkerColor, colour_of(marker)),
         )
-        mark.comment = line_of(marker.note)
+        # Kdenlive shows the comment and no name, Resolve both.
+        mark.comment = line_of(f"{marker.name} {marker.note}")
+        mark.metadata[OURS] = {"address": line_of(marker.note)}
         clip.markers.append(mark)
     return clip
 

@@ -49,8 +49,13 @@ def _played(performer: Performer, p: Performance, record: TakeRecord) -> Iterato
             played += 1
         if begin == played and p.score_since is None and p.tempo.pending is None:
             continue  # nothing can be called here
+        quiet = list[ControlEvent]()
         for event in events[begin:played]:
-            yield from _waited(performer, p, p := performer.advance(p, event.time), frame)
+            if not _may_call(performer, p, event):
+                quiet.append(event)
+                continue
+            yield from _waited(performer, p, p := performer.advance(p, event.time, quiet), frame)
+            quiet = []
             called = _called(performer, p, event)
             before, p = p, performer.advance(p, event.time, (event,))
             waiting = p.tempo.pending
@@ -58,7 +63,14 @@ def _played(performer: Performer, p: Performance, record: TakeRecord) -> Iterato
                 called = [address for address in called if address not in performer.launches]
             for address in called:
                 yield Mark(frame, name_of(performer, address), address)
-        yield from _waited(performer, p, p := performer.advance(p, now), frame)
+        yield from _waited(performer, p, p := performer.advance(p, now, quiet), frame)
+
+
+def _may_call(laws: Laws, p: Performance, event: ControlEvent) -> bool:
+    """Whether `event` is looked at alone: not what a microphone says sixty times a second."""
+    heard = p.learning.heard(event.address, laws.by_source.get(event.address, ()))
+    meant = (event.address, *(binding_of(laws, p, number).target for number in heard))
+    return any(a.startswith("/learn/") or _TOLD.fullmatch(a) for a in meant)
 
 
 def _waited(laws: Laws, before: Performance, after: Performance, frame: int) -> Iterator[Mark]:

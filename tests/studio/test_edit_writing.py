@@ -111,8 +111,8 @@ def test_opentimelineio_itself_reads_what_is_written(tmp_path):
     first = timeline.find_clips()[0]
     assert first.media_reference.target_url == "night.mp4"
     assert [(m.name, m.color, m.comment) for m in first.markers] == [
-        ("dawn", "GREEN", "/waypoint/3/go"), ("scene 2", "BLUE", "/preset/2/recall"),
-        ("cue 1", "YELLOW", "/master/gain"),
+        ("dawn", "GREEN", "dawn /waypoint/3/go"), ("scene 2", "BLUE", "scene 2 /preset/2/recall"),
+        ("cue 1", "YELLOW", "cue 1 /master/gain"),
     ]  # fmt: skip
 
 

@@ -185,6 +185,7 @@ def test_several_tracks_hidden_ones_and_sound(read):
         row(gap(2), clip("proxyB", 0, 3), name="over"),
         _off(),
         row(clip("proxyA", 100, 50), name="sound", kind="Audio"),
+        row(clip("proxyA", 100, 50), name="words", kind="Subtitle"),
     )
     made = read(timeline)
     assert [(t.name, t.hidden) for t in made.tracks] == [

@@ -119,3 +119,10 @@ def test_a_take_that_cannot_be_played_again(stage):
     record = replace(stage.record(()), attachments={})
     with pytest.raises(InstrumentError, match="cannot be played again"):
         marks_of(record, "t.take")
+
+
+def test_among_many_events_of_a_microphone(stage):
+    heard = [ControlEvent("/raw/noise/rate", 1.0 + n % 3, n / 100) for n in range(290)]
+    called = ControlEvent("/waypoint/2/go", 1.0, 1.004)
+    record = stage.record(tuple(sorted([*heard, called], key=lambda event: event.time)))
+    assert [(m.frame, m.address) for m in marks_of(record, "t.take")] == [(31, "/waypoint/2/go")]
