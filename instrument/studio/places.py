@@ -55,7 +55,7 @@ def kind_of(*names: str | None) -> Literal["film", "still", "sound"]:
     if dot and suffix.lower() in _SOUND:
         return "sound"
     # A number, or a place for one, at its end: the first of many pictures.
-    numbered = re.search(r"(\d{3}|\]|%0?\d?d|#)$", stem)
+    numbered = re.search(r"(\d{3}|\]|%\d*d|#)$", stem)
     return "still" if dot and suffix.lower() in _STILL and not numbered else "film"
 
 
