@@ -19,6 +19,7 @@ _NEAR = Fraction(1, 200)  # 23.98 is out by 0.004
 _URL = re.compile(r"file:(//(localhost)?)?(?P<path>/?[^?#]*)", re.IGNORECASE)
 _SOUND = ("wav", "aif", "aiff", "mp3", "m4a", "aac", "flac", "ogg", "opus")
 _STILL = ("png", "jpg", "jpeg", "tif", "tiff", "psd", "svg", "gif", "bmp", "webp", "exr")
+_NUMBERED = re.compile(r"(\d{3}|\]|%\d*d|#)\.\w+$")
 _DRIVE = re.compile(r"/[A-Za-z]:[/\\]")
 
 
@@ -51,11 +52,11 @@ def stem_of(*names: str | None) -> str:
 
 def kind_of(*names: str | None) -> Literal["film", "still", "sound"]:
     """What a file of these names holds, as far as the first of them tells."""
-    stem, dot, suffix = stem_of(*names).rpartition(".")
+    _, dot, suffix = stem_of(*names).rpartition(".")
     if dot and suffix.lower() in _SOUND:
         return "sound"
     # A number, or a place for one, at its end: the first of many pictures.
-    numbered = re.search(r"(\d{3}|\]|%0?\d?d|#)$", stem)
+    numbered = any(_NUMBERED.search(place) for place in places_of(*names))
     return "still" if dot and suffix.lower() in _STILL and not numbered else "film"
 
 
