@@ -66,7 +66,7 @@ class Detours:
 
     def __init__(
         self, places: Keys, spec: LatentSpec, region: Region, look: Look,
-        search: Search = Search(),  # noqa: B008 (frozen)
+        search: Search = Search(),
     ) -> None:  # fmt: skip
         self._places, self._spec, self._region = places, spec, region
         self._look, self._search = look, search

@@ -42,9 +42,7 @@ class Keys:
         """Some of them, in this order."""
         some = np.asarray(indices, np.intp)
         names = tuple(self.names[index] for index in indices)
-        return Keys(
-            self.z[some], self.parameters[some], self.origins[some], self.rows[some], names
-        )
+        return Keys(self.z[some], self.parameters[some], self.origins[some], self.rows[some], names)
 
 
 def keys_of_rows(sequence: ZSequence, rows: Sequence[int], origin: int = 0) -> Keys:
