@@ -16,6 +16,7 @@ from instrument.cli import (
     models,
     play,
     render,
+    survey,
     takes,
 )
 
@@ -26,6 +27,7 @@ def command_line() -> typer.Typer:
     app.callback()(_about)
     app.command("play")(play.play)
     app.command("render")(render.render_command)
+    app.command("survey")(survey.survey_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)
