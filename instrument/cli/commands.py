@@ -13,6 +13,8 @@ from instrument.cli import (
     devices,
     directions,
     doctor,
+    journeys,
+    loop,
     models,
     play,
     render,
@@ -28,6 +30,8 @@ def command_line() -> typer.Typer:
     app.command("play")(play.play)
     app.command("render")(render.render_command)
     app.command("survey")(survey.survey_command)
+    app.command("journeys")(journeys.journeys_command)
+    app.command("loop")(loop.loop_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

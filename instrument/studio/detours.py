@@ -16,15 +16,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument.latent import geometry
 from instrument.latent.path import Chain, apart
 from instrument.latent.space import F32, F64, LatentSpec
 from instrument.studio.keys import Keys
-from instrument.studio.region import Region
+from instrument.studio.region import Bools, Region
 
 Look = Callable[[F64, F64], F32]  # z F64[m, *shape], parameters F64[m, P] → features F32[m, k]
 
+Places = NDArray[np.intp]
 _BLOCK = 64  # rows compared with all others at once
 
 
@@ -162,21 +164,20 @@ class Detours:
         self._edges.known[edge] = float(np.sum(lengths * (1.0 + self._search.penalty * unwanted)))
 
 
-def nearest_by_angle(z: F64, spec: LatentSpec, count: int, left_out: F64 | F32) -> list[F64]:
+def nearest_by_angle(z: F64, spec: LatentSpec, count: int, left_out: Bools) -> list[Places]:
     """Of every row the `count` nearest others, by angle; rows `left_out` have and are none."""
     flat = z if spec.radius is None else geometry.direction(z)
     flat = flat.reshape(len(z), -1)
     squares = np.sum(flat * flat, axis=1)
-    out = np.asarray(left_out, bool)
     found = []
     for start in range(0, len(flat), _BLOCK):
         block = flat[start : start + _BLOCK]
         ways = squares - 2.0 * (block @ flat.T)
         ways[np.arange(len(block)), np.arange(start, start + len(block))] = np.inf
-        ways[:, out] = np.inf
+        ways[:, left_out] = np.inf
         order = np.argsort(ways, axis=1, kind="stable")[:, :count]
         for row, others in enumerate(order):
-            usable = np.isfinite(ways[row, others]) & ~out[start + row]
+            usable = np.isfinite(ways[row, others]) & ~left_out[start + row]
             found.append(others[usable])
     return found
 

@@ -87,26 +87,30 @@ class Kept:
     pictures: int = _SEEN
 
 
-def draw(
-    allowed: Sequence[int], count: int, keys: tuple[int, int], seed: int
-) -> list[tuple[list[int], int]]:
-    """For `count` journeys the rows of their keys, none twice in one, and their seeds.
+def seed_of(number: int, seed: int) -> int:
+    """The seed of journey `number` among those of `seed`."""
+    return int(_source(number, seed).integers(1 << 62))
 
-    `keys` is how many they have, from and to. Journey i needs none of those before it, so more of
-    them leave the first as they are. Raises InstrumentError.
+
+def drawn_rows(allowed: Sequence[int], keys: tuple[int, int], number: int, seed: int) -> list[int]:
+    """The rows of the keys of journey `number`, none twice; `keys` of them, from and to.
+
+    It needs none of the journeys before it, so more of them leave the first as they are. Raises
+    InstrumentError.
     """
     fewest, most = keys
     if not 2 <= fewest <= most <= _MOST_KEYS:
         raise InstrumentError(f"keys {fewest}:{most}: must be 2 to {_MOST_KEYS}, as 2:3")
     if most > len(allowed):
         raise InstrumentError(f"keys {fewest}:{most}: there are only {len(allowed)} rows for them")
-    drawn = []
-    for number in range(count):
-        source = np.random.Generator(np.random.Philox(key=[seed, number]))
-        wanted = int(source.integers(fewest, most + 1))
-        rows = source.choice(len(allowed), wanted, replace=False)
-        drawn.append(([allowed[row] for row in rows.tolist()], int(source.integers(1 << 62))))
-    return drawn
+    source = _source(number, seed)
+    source.integers(1 << 62)  # is its seed
+    wanted = int(source.integers(fewest, most + 1))
+    return [allowed[row] for row in source.choice(len(allowed), wanted, replace=False).tolist()]
+
+
+def _source(number: int, seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, number]))
 
 
 def by_way_of(keys: Keys, via: Sequence[Keys]) -> Keys:
@@ -190,7 +194,7 @@ def measured(journey: Journey, terms: Terms, z: F64, spec: LatentSpec) -> dict[s
 def _unwanted(journey: Journey, avoidance: Avoidance, terms: Terms, spec: LatentSpec) -> float:
     """The share of a journey's pictures that lies in the region."""
     path = path_of(journey, terms, spec)
-    times = np.arange(_SEEN) * (path.seconds / (_SEEN - 1))
+    times = np.linspace(0.0, path.seconds, _SEEN, dtype=np.float64)
     seen = avoidance.look(path.at(times), path.along(journey.keys.parameters, times))
     return avoidance.region.share(seen)
 
