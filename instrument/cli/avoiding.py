@@ -71,7 +71,7 @@ def _rows(text: str, ground: Ground, report: Path | None) -> list[int]:
         for number in wanted:
             if number not in numbers:
                 raise InstrumentError(
-                    f"avoid: no cluster {number[:20]!r} in the report, there are 1 to {len(numbers)}"
+                    f"avoid: the report has no cluster {number[:20]!r}, only 1 to {len(numbers)}"
                 )
         return [row for row, label in enumerate(found.labels) if str(label) in wanted]
     path = Path(text).expanduser()

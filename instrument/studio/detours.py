@@ -48,12 +48,16 @@ class Search:
     hop: float = 0.5
 
 
+THOROUGH = Search()
+
+
 @dataclass(slots=True)
 class _Edges:
     """What edges cost, ``(a, b)`` with a < b: for certain, or as they look from their ends."""
 
     known: dict[tuple[int, int], float] = field(default_factory=dict)
     closely: set[tuple[int, int]] = field(default_factory=set)
+    chords: dict[tuple[int, int], float] = field(default_factory=dict)
     length: float = 0.0
     chord: float = 0.0
 
@@ -68,7 +72,7 @@ class Detours:
 
     def __init__(
         self, places: Keys, spec: LatentSpec, region: Region, look: Look,
-        search: Search = Search(),
+        search: Search = THOROUGH,
     ) -> None:  # fmt: skip
         self._places, self._spec, self._region = places, spec, region
         self._look, self._search = look, search
@@ -144,8 +148,10 @@ class Detours:
         return self._chord(edge) * self._edges.stretch + hop
 
     def _chord(self, edge: tuple[int, int]) -> float:
-        ends = self._features[list(edge)]
-        return float(np.sqrt(np.sum((ends[1] - ends[0]) ** 2)))
+        if edge not in self._edges.chords:  # asked for again with every search
+            ends = self._features[list(edge)]
+            self._edges.chords[edge] = float(np.sqrt(np.sum((ends[1] - ends[0]) ** 2)))
+        return self._edges.chords[edge]
 
     def _look_at(self, edge: tuple[int, int], pictures: int) -> None:
         """Decode what lies on an edge, and know what it costs."""

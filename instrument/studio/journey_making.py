@@ -17,7 +17,7 @@ import numpy as np
 from instrument.decoder.protocol import Decoder
 from instrument.frame import U8
 from instrument.latent.sequence import ZSequence, load_sequence, save_sequence
-from instrument.latent.trace import Origin
+from instrument.latent.trace import COLUMNS, Origin, Trace, trace_to_json
 from instrument.studio.film import Size
 from instrument.studio.journey_index import JourneyIndex, digest
 from instrument.studio.journeys import (
@@ -58,10 +58,11 @@ class Order:
 
     def head(self) -> dict[str, Any]:
         """What the index says of all journeys."""
-        origins = [{"path": o.path, "sha256": o.sha256, "frames": o.frames} for o in self.origins]
+        none = Trace(self.origins, np.zeros((0, len(COLUMNS))))
         model = {"name": self.sequence.model.name, "sha256": self.sequence.model.sha256}
         return {
-            "origins": origins, "model": model, **self.terms.to_json(),
+            "origins": trace_to_json(none, self.folder)["origins"], "model": model,
+            **self.terms.to_json(),
             "avoid": self.avoided, "overview": OVERVIEW,
         }  # fmt: skip
 
@@ -143,7 +144,7 @@ def _make(
     }  # fmt: skip
 
 
-def _kept(unwanted: Kept | None, detours: list[list[int]] | None) -> dict[str, Any]:
+def _kept(unwanted: Kept | None, detours: list[list[str]] | None) -> dict[str, Any]:
     if unwanted is None:
         return {}
     return {
@@ -162,11 +163,11 @@ def _strip(order: Order, journey: Journey, decoder: Decoder, count: int) -> U8:
 
 
 def _label(entry: dict[str, Any]) -> str:
-    text = f"{entry['name']}   {' → '.join(entry['through'])}"
+    text = f"{entry['name']}:  {' > '.join(entry['through'])}"  # the sheet's type has no arrow
     if "unwanted" not in entry:
         return text
     straight, now = (round(100 * entry[key]) for key in ("unwanted_straight", "unwanted"))
-    return f"{text}   unwanted {straight} % → {now} %"
+    return f"{text},  unwanted {now} %, straight {straight} %"
 
 
 def _keys_to_json(keys: Keys) -> list[dict[str, Any]]:

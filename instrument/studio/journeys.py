@@ -121,21 +121,21 @@ def by_way_of(keys: Keys, via: Sequence[Keys]) -> Keys:
 
 
 def around(journey: Journey, avoidance: Avoidance, terms: Terms, spec: LatentSpec) -> tuple[
-    Journey, list[list[int]], Kept
+    Journey, list[list[str]], Kept
 ]:  # fmt: skip
     """`journey` with keys put in that keep it away from the region, and how well they do.
 
-    Between each pair of keys the places it is led over, by their rows. Where they make nothing
+    Between each pair of keys the places it is led over, by their names. Where they make nothing
     better the journey stays as it is.
     """
     places = avoidance.places
     index = {_place(places, n): n for n in range(len(places))}
-    parts, led = [journey.keys.at([0])], []
+    parts, led = [journey.keys.at([0])], list[list[str]]()
     for a, b in pairwise(range(len(journey.keys))):
         ends = [index[_place(journey.keys, key)] for key in (a, b)]
         over = avoidance.detours.find(*ends) if ends[0] != ends[1] else []
         parts += [places.at(over), journey.keys.at([b])]
-        led.append([int(places.rows[place]) for place in over])
+        led.append([places.names[place] for place in over])
     other = replace(journey, keys=joined(parts))
     before, after = (_unwanted(one, avoidance, terms, spec) for one in (journey, other))
     if after >= before:

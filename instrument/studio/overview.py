@@ -13,6 +13,7 @@ from instrument.studio.sheet import contact_sheet, strip
 PICTURES = 10  # a strip
 _TALLEST, _SMALLEST = 96, 40  # pixels of a picture
 _A_COLUMN = 50  # strips
+_GAP = 8  # pixels
 
 
 def journey_strip(pictures: Sequence[U8], count: int) -> U8:
@@ -26,4 +27,4 @@ def journey_strip(pictures: Sequence[U8], count: int) -> U8:
 def overview(strips: Sequence[U8], labels: Sequence[str]) -> Image.Image:
     """All strips, under one another, in as many columns as keep the sheet handy."""
     columns = -(-len(strips) // _A_COLUMN)
-    return contact_sheet(strips, columns, labels)
+    return contact_sheet(strips, columns, labels, gap=_GAP)
