@@ -100,13 +100,15 @@ def make_journeys(
         terms = order.digest(journey)
         telling(journey, None)
         entry = index.finished(journey.name, terms)
+        seen: dict[int, U8] = {}
         if entry is None:
-            entry = _make(order, journey, decoder, functools.partial(telling, journey))
+            entry = _make(order, journey, decoder, functools.partial(telling, journey), seen)
             entry["terms"] = terms
         else:
             kept += 1
         index.add(journey.name, entry)
-        strips.append(_strip(order, journey, decoder, len(journeys)))
+        pictures = [seen[row] for row in sorted(seen)] or _shown(order, journey, decoder)
+        strips.append(journey_strip(pictures, len(journeys)))
     entries = index.close()
     sheet = order.folder / OVERVIEW
     save_png(sheet, overview(strips, [_label(entry) for entry in entries]))
@@ -114,9 +116,10 @@ def make_journeys(
 
 
 def _make(
-    order: Order, journey: Journey, decoder: Decoder, progress: Callable[[Progress], None]
-) -> dict[str, Any]:
-    """Write one journey; gives its entry."""
+    order: Order, journey: Journey, decoder: Decoder, progress: Callable[[Progress], None],
+    seen: dict[int, U8],
+) -> dict[str, Any]:  # fmt: skip
+    """Write one journey; gives its entry, and puts the pictures of its strip into `seen`."""
     asked, detours, unwanted = journey, None, None
     if order.avoid is not None:
         spec = order.sequence.spec
@@ -129,10 +132,7 @@ def _make(
     with together(order.folder, journey.name) as stage:
         if order.proxy is not None:
             files.append(f"{journey.name}.mp4")
-            write_proxy(
-                stage.path(files[-1]), sequence, decoder, size=order.proxy, progress=progress,
-                allow_other_model=True,  # was checked when the model was chosen
-            )  # fmt: skip
+            _film(stage.path(files[-1]), sequence, decoder, order.proxy, progress, seen)
         else:  # a film of what stood there before would not be of these rows
             array.with_suffix(".mp4").unlink(missing_ok=True)
         stage.publish(lambda: save_sequence(array, sequence))
@@ -142,6 +142,23 @@ def _make(
         "frames": len(sequence), "seed": journey.seed,
         **measured(journey, order.terms, rows, sequence.spec), **_kept(unwanted, detours),
     }  # fmt: skip
+
+
+def _film(
+    path: Path, sequence: ZSequence, decoder: Decoder, size: Size,
+    progress: Callable[[Progress], None], seen: dict[int, U8],
+) -> None:  # fmt: skip
+    """Write the proxy; what the strip shows of it need not be decoded again."""
+    wanted = pick_rows(len(sequence), PICTURES)
+
+    def see(row: int, picture: U8) -> None:
+        if row in wanted:
+            seen[row] = picture.copy()
+
+    write_proxy(
+        path, sequence, decoder, size=size, see=see, progress=progress,
+        allow_other_model=True,  # was checked when the model was chosen
+    )  # fmt: skip
 
 
 def _kept(unwanted: Kept | None, detours: list[list[str]] | None) -> dict[str, Any]:
@@ -155,11 +172,10 @@ def _kept(unwanted: Kept | None, detours: list[list[str]] | None) -> dict[str, A
     }
 
 
-def _strip(order: Order, journey: Journey, decoder: Decoder, count: int) -> U8:
+def _shown(order: Order, journey: Journey, decoder: Decoder) -> list[U8]:
     """Pictures from the whole length of a journey, as its rows on the disk have them."""
     sequence = load_sequence(order.folder / f"{journey.name}.npy")
-    pictures = decode_rows(sequence, decoder, pick_rows(len(sequence), PICTURES))
-    return journey_strip(pictures, count)
+    return decode_rows(sequence, decoder, pick_rows(len(sequence), PICTURES))
 
 
 def _label(entry: dict[str, Any]) -> str:

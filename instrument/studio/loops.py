@@ -1,7 +1,8 @@
 """Loops: endless films of any length, written as they come.
 
 A loop is a closed path sampled at whole frames, of which the last leads to the first as any other
-leads to the next. This module knows no decoder.
+leads to the next. It begins on the way from its last key to its first, where it is as calm as
+usual: at a key it would begin with its sharpest turn. This module knows no decoder.
 """
 
 from __future__ import annotations
@@ -19,26 +20,77 @@ from instrument.latent.manner import Manner
 from instrument.latent.path import Path
 from instrument.latent.row_stream import Block, blank, stream_sequence
 from instrument.latent.sequence import ZSequence
-from instrument.latent.space import LatentSpec
+from instrument.latent.space import F64, LatentSpec
 from instrument.latent.steps import off_shell, step_lengths, turns
 from instrument.latent.trace import Origin
 from instrument.studio.keys import Keys, sampled
 from instrument.timebase import FrameRate
 
-_NUMBERS_A_BLOCK = 1 << 19  # a few megabytes, whatever the space
+_NUMBERS_A_BLOCK = 1 << 17  # a few megabytes, whatever the space
+_INSTANT = 1 / 60  # seconds between places that are compared to find where a loop begins
+_BEGINNINGS, _LOOKED_AT = 31, 400  # places that it might, and others they are held against
 _MEASURED = 4000  # places at which steps and turns of a long loop are looked at
+
+
+class LaterPath:
+    """A closed path, begun `offset` seconds later."""
+
+    closed = True
+
+    def __init__(self, path: Path, offset: float) -> None:
+        self._path, self._offset = path, offset
+        self.seconds = path.seconds
+        self.visits = np.mod(path.visits - offset, path.seconds)
+
+    def at(self, times: F64) -> F64:
+        """See `Path.at`."""
+        return self._path.at(times + self._offset)
+
+    def along(self, values: F64, times: F64) -> F64:
+        """See `Path.along`."""
+        return self._path.along(values, times + self._offset)
+
+    def between(self, times: F64) -> F64:
+        """See `Path.between`."""
+        return self._path.between(times + self._offset)
 
 
 def loop_path(
     keys: Keys, spec: LatentSpec, manner: Manner, seconds: float, rate: FrameRate, seed: int
 ) -> tuple[Path, int]:
-    """The closed path through `keys` and how many frames a lap has: a whole number of them."""
+    """The closed path through `keys` and how many frames a lap has: a whole number of them.
+
+    Raises InstrumentError.
+    """
     if not 0.0 < seconds < math.inf:
         raise InstrumentError(f"a loop of {seconds} s: must be above 0")
     frames = rate.frames_in(seconds)
     if frames < 3:
         raise InstrumentError(f"a loop of {seconds} s at {rate} /s: has fewer than 3 frames")
-    return manner.path(keys.z, spec, rate.time_of(frames), seed, closed=True), frames
+    path = manner.path(keys.z, spec, rate.time_of(frames), seed, closed=True)
+    return LaterPath(path, _calm(path, spec)), frames
+
+
+def _calm(path: Path, spec: LatentSpec) -> float:
+    """When, on the way from the last key to the first, it neither rushes nor turns.
+
+    Asked of the path itself, so that loops of all frame rates begin at the same place.
+    """
+    instant = min(_INSTANT, path.seconds / 64.0)
+    last = np.linspace(path.visits[-1], path.seconds, _BEGINNINGS + 2)[1:-1]
+    everywhere = np.linspace(0.0, path.seconds, _LOOKED_AT, endpoint=False)
+
+    def lively(times: F64) -> tuple[F64, F64]:
+        three = path.at((times[:, None] + instant * np.array([-1.0, 0.0, 1.0])).ravel())
+        rows = three.reshape(len(times), 3, *spec.shape)
+        steps = np.array([step_lengths(row, spec).max() for row in rows])
+        return steps, np.array([float(turns(row, spec)[0]) for row in rows])
+
+    usual = [np.sort(measure) for measure in lively(everywhere)]
+    ranks = [
+        np.searchsorted(known, measure) for known, measure in zip(usual, lively(last), strict=True)
+    ]
+    return float(last[np.argmin(np.maximum(*ranks))])
 
 
 def write_loop(
