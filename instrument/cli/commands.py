@@ -8,6 +8,7 @@ import typer
 
 from instrument import __version__
 from instrument.cli import (
+    bank,
     bench,
     bench_swap,
     devices,
@@ -32,6 +33,7 @@ def command_line() -> typer.Typer:
     app.command("survey")(survey.survey_command)
     app.command("journeys")(journeys.journeys_command)
     app.command("loop")(loop.loop_command)
+    app.command("bank")(bank.bank_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

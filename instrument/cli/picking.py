@@ -10,9 +10,9 @@ from instrument import InstrumentError
 from instrument.decoder.models import HistoryDetails, ModelManifest
 
 _MOST = 1_000_000  # rows that a list may come to
-_NUMBER = re.compile(r"\d{1,9}")
-_RANGE = re.compile(r"(\d{0,9}):(\d{0,9})")
-_PLACE = re.compile(r"\d{1,9}(\.\d{1,6})?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_RANGE = re.compile(r"([0-9]{0,9}):([0-9]{0,9})")
+_PLACE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 
 def parse_rows(text: str, length: int, what: str = "rows") -> list[int]:

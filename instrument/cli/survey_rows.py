@@ -10,19 +10,21 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.cli.console import say
+from instrument.cli.fitting import measured
 from instrument.cli.picking import parse_rows, parse_snapshots
 from instrument.cli.sources import model_for
 from instrument.decoder.mapped import map_rows
 from instrument.decoder.models import ModelManifest, find_model
 from instrument.decoder.spaces import in_space, spaces_of, taking
 from instrument.latent.sequence import ModelReference, ZSequence, load_sequence
-from instrument.latent.space import F32, F64, LatentSpec
+from instrument.latent.space import F32, LatentSpec
 from instrument.latent.trace import copied, origin_of
 from instrument.studio import survey
 from instrument.studio.render import check_model
+from instrument.studio.survey_film import SNAPSHOT
 from instrument.timebase import FrameRate
 
-SNAPSHOT, TRUNCATION = "/model/snapshot", "/model/truncation"
+TRUNCATION = "/model/truncation"
 DEFAULT_MODEL = "default"
 
 
@@ -50,6 +52,20 @@ class Wish:
             raise InstrumentError(f"truncation {self.truncation:g}: allowed is 0 to 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Rows of ``NAME.npy`` that a survey starts from: `rows` as written, None for all.
+
+    `balanced`: they are drawn as often as they occur, and with `even` every cluster equally often;
+    else each has its turn.
+    """
+
+    path: Path
+    rows: str | None = None
+    balanced: bool = False
+    even: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """The rows a survey starts from: `sequence` holds them alone, `rows` says which they were."""
@@ -75,17 +91,20 @@ def unbiased_rows(wish: Wish) -> tuple[ZSequence, ModelManifest]:
     return _with(plain, snapshots, wish.truncation), manifest
 
 
-def open_source(path: Path, rows: str | None, wish: Wish) -> Source:
-    """The rows of ``NAME.npy`` that were asked for, all by default, and the model they are of."""
+def open_source(start: Start, wish: Wish) -> Source:
+    """The rows that were asked for, and the model they are of. Raises InstrumentError."""
+    path = start.path
     whole = load_sequence(path)
     if len(whole.models) > 1:
         names = ", ".join(model.name for model in whole.models)
         raise InstrumentError(f"{path}: plays several models ({names}), a survey is of one")
     if wish.space is not None:
         raise InstrumentError(f"space {wish.space}: {path} says itself that it is {whole.spec}")
+    if not whole.model.name and wish.model is None:
+        raise InstrumentError(f"{path}: says no model; choose one with --model")
     manifest = taking(model_for(whole.model, wish.model, path), whole.spec)
     check_model(replace(whole, source=str(path)), manifest.spec, wish.model is not None)
-    chosen = np.array(parse_rows(rows or "all", len(whole)), np.intp)
+    chosen = np.array(parse_rows(start.rows or "all", len(whole)), np.intp)
     z = np.array(whole.z[chosen], np.float32)
     reference = ModelReference(manifest.name, manifest.sha256)
     plain = ZSequence(z, wish.rate, _latent_of(whole, manifest, wish), reference, seed=wish.seed)
@@ -110,18 +129,6 @@ def rows_of(source: Source, picked: survey.Rows, wish: Wish, how: str) -> ZSeque
         return made
     snapshots = _blocks(wish, source.manifest)
     return _with(made, snapshots, made.column(TRUNCATION))
-
-
-def weights_of(source: Source, labels: survey.Rows | None) -> F64:
-    """How likely each row of `source` is drawn: all alike, or every cluster of `labels` alike."""
-    if labels is None:
-        return np.ones(len(source.sequence))
-    return survey.evened(labels)
-
-
-def columns_of(sequence: ZSequence) -> list[F32]:
-    """What tells rows of `sequence` apart: z, and the model's parameters."""
-    return [sequence.z, sequence.parameters] if sequence.addresses else [sequence.z]
 
 
 def _blocks(wish: Wish, manifest: ModelManifest) -> F32 | None:
@@ -151,13 +158,7 @@ def _mapped(manifest: ModelManifest, wish: Wish, snapshots: F32 | None) -> tuple
 def _latent_of(whole: ZSequence, manifest: ModelManifest, wish: Wish) -> LatentSpec:
     """The space of `whole`; of a free one, how wide it is, where noise has to know."""
     latent = whole.spec if whole.model.sha256 else manifest.latent
-    if latent.space == "z" or latent.scale is not None or not wish.noise:
-        return latent
-    z = spaces_of(manifest).get("z")
-    if z is None:
-        return latent
-    nothing = np.zeros((0, z.size), np.float32)
-    return replace(latent, scale=map_rows(manifest, nothing, nothing[:, 0], say).scale or None)
+    return measured(latent, manifest, say) if wish.noise else latent
 
 
 def _with(sequence: ZSequence, snapshots: F32 | None, truncation: F32 | float | None) -> ZSequence:

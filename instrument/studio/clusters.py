@@ -19,7 +19,7 @@ MOST_KINDS = 24  # tried where nobody says how many there are
 # below 0.5); what has none is cut into FINE kinds, as many as one still tells apart.
 SEPARATED = 0.4
 FINE = 12
-_FEWEST = 20  # rows a kind should have
+_FEWEST = 10  # rows a kind should have
 _RESTARTS = 6  # the best of so many starts: k-means++ alone is now and then unlucky
 _TRIALS = 3  # the same, where only the number of kinds is sought
 _MOST_ROUNDS = 100

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def page_names(stem: str, count: int) -> list[str]:
     return [f"{stem}.{number:0{digits}d}.png" for number in range(1, count + 1)]
 
 
-def older_pages(folder: Path, stem: str, names: list[str]) -> list[Path]:
+def older_pages(folder: Path, stem: str, names: Sequence[str]) -> list[Path]:
     """Pages of an earlier survey of the same name that `names` do not take the place of."""
     found = []
     for file in sorted(folder.glob("*.png")):

@@ -72,7 +72,7 @@ def report_to_text(findings: Findings) -> str:
     """What people want to know, the largest clusters first."""
     census = findings.census
     lines = [
-        f"{census.rows} rows, worth {findings.effective_rows:.0f} independent ones; "
+        f"{census.rows} rows, effective sample size {findings.effective_rows:.0f}; "
         f"{len(census.kinds)} clusters, as various as {census.effective_kinds:.1f} equal ones"
         + ("" if census.separated else " (no islands: a continuum, cut into parts)")
     ]
@@ -156,10 +156,10 @@ def _change_to_json(change: Change) -> dict[str, Any]:
 
 def _line(kind: Kind) -> str:
     rows = ", ".join(map(str, kind.examples[:_SHOWN]))
-    word = {"over": "over-represented", "under": "rare", "even": "as even"}[kind.presence]
+    word = {"over": ", over-represented", "under": ", rare", "even": ""}[kind.presence]
     return (
         f"cluster {kind.number}: {100 * kind.share:.1f} % ({kind.times_even:.1f} x its even "
-        f"share, {word}), for instance rows {rows}"
+        f"share{word}), for instance rows {rows}"
     )
 
 

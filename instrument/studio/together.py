@@ -27,6 +27,14 @@ class Together:
         self._names.append(name)
         return self._stage / name
 
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file that will be called `name`. Raises InstrumentError."""
+        try:
+            self.path(name).write_bytes(content)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InstrumentError(f"{self.folder / name}: cannot be written ({reason})") from error
+
     def publish(self, last: Callable[[], None] | None = None) -> None:
         """Move everything to its place, then do what comes `last`.
 
