@@ -100,13 +100,14 @@ def make_loop(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InstrumentError(f"{target}: cannot be written ({error.strerror})") from error
-    # A film of what stood there before would not be of these rows.
-    target.with_suffix(".mp4").unlink(missing_ok=True)
     with _bar(frames, target.name) as tell:
         write_loop(
             target, path, frames, keys, sequence, ground.origins, rate=rate, seed=seed,
             source=f"loop through {len(keys)} keys of {ground.source.name}", progress=tell,
         )  # fmt: skip
+    film = target.with_suffix(".mp4")
+    if film.is_file():  # of what stood there before
+        film.unlink()
     return {
         "sequence": str(target), "frames": frames, "seconds": rate.time_of(frames),
         "rate": [rate.num, rate.den], "keys": list(keys.names), "seed": seed,

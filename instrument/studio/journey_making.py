@@ -133,8 +133,8 @@ def _make(
         if order.proxy is not None:
             files.append(f"{journey.name}.mp4")
             _film(stage.path(files[-1]), sequence, decoder, order.proxy, progress, seen)
-        else:  # a film of what stood there before would not be of these rows
-            array.with_suffix(".mp4").unlink(missing_ok=True)
+        elif (old := array.with_suffix(".mp4")).is_file():
+            old.unlink()  # a film of what stood there before would not be of these rows
         stage.publish(lambda: save_sequence(array, sequence))
     rows = np.asarray(sequence.z, np.float64)
     return {

@@ -49,12 +49,12 @@ def test_a_short_one_is_filmed_and_a_long_one_is_not(run, rows, tmp_path):
     ran = run("loop", rows, "-o", tmp_path / "a.npy", "--seconds", 1, "--rate", 8, "--count", 3,
               "--size", "32x32")  # fmt: skip
     assert ran.code == 0, ran.err
-    assert "film" in ran.out
+    assert "\nfilm " in ran.out
     with av.open(str(tmp_path / "a.mp4")) as film:
         assert sum(1 for _ in film.decode(video=0)) == 8
     ran = run("loop", rows, "-o", tmp_path / "a", "--seconds", 121, "--rate", 2)
     assert ran.code == 0, ran.err
-    assert "film" not in ran.out
+    assert "\nfilm " not in ran.out
     assert not (tmp_path / "a.mp4").exists()  # it was of other rows
     ran = run("loop", rows, "-o", tmp_path / "a", "--seconds", 1, "--rate", 8, "--no-proxy")
     assert not (tmp_path / "a.mp4").exists()
