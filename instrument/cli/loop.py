@@ -111,7 +111,7 @@ def make_loop(
     return {
         "sequence": str(target), "frames": frames, "seconds": rate.time_of(frames),
         "rate": [rate.num, rate.den], "keys": list(keys.names), "seed": seed,
-        **manner.to_json(), **measured(path, frames, rate, sequence.spec),
+        **manner.to_json(), **measured(path, frames, rate, sequence.spec, keys),
     }  # fmt: skip
 
 
@@ -153,6 +153,8 @@ def _text(fields: dict[str, Any]) -> str:
         f"{fields['step_p95_degrees']:.3f}°), turn {fields['seam_turn_degrees']:.3f}° (95 %: "
         f"{fields['turn_p95_degrees']:.3f}°)"
     )
+    if (near := fields["passes_keys_within_degrees"]) is not None:
+        lines.append(f"keys   passed within {near:.1f}° or nearer")
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from instrument.latent import geometry
 from instrument.latent.space import F64, LatentSpec
 
 _LONGEST = 30 * 86_400.0  # seconds
+_LOOKED_AT = 60  # places before a key and after it
 
 
 class Path(Protocol):
@@ -92,6 +93,25 @@ def apart(a: F64, b: F64, spec: LatentSpec) -> F64:
 def onwards(keys: F64, closed: bool) -> F64:
     """The key every leg leads to: the one after, and of a closed path the first at the end."""
     return np.concatenate([keys[1:], keys[:1]]) if closed else keys[1:]
+
+
+def passes(path: Path, keys: F64, spec: LatentSpec) -> F64:
+    """How near `path` comes to each of its `keys F64[k, *shape]` when it visits them, in radians.
+
+    ``F64[k]``, as `apart` measures; looked for half way back to the visit before and on to the
+    next.
+    """
+    before = path.visits - np.roll(path.visits, 1)
+    after = np.roll(before, -1)
+    if path.closed:
+        before, after = np.mod(before, path.seconds), np.mod(after, path.seconds)
+    else:
+        before[0] = after[-1] = 0.0
+    found = []
+    for key, visit, back, on in zip(keys, path.visits, before, after, strict=True):
+        times = np.linspace(-0.5 * back, 0.0, _LOOKED_AT), np.linspace(0.0, 0.5 * on, _LOOKED_AT)
+        found.append(float(apart(path.at(visit + np.concatenate(times)), key, spec).min()))
+    return np.array(found)
 
 
 class Chain:

@@ -16,7 +16,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent.manner import Manner
-from instrument.latent.path import Path, apart
+from instrument.latent.path import Path, passes
 from instrument.latent.row_stream import Block, blank
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F64, LatentSpec
@@ -28,7 +28,6 @@ from instrument.studio.region import Region
 from instrument.timebase import FrameRate
 
 _SEEN = 48  # pictures of a journey by which its unwanted share is told
-_CLOSELY = 240  # places on a path at which its nearness to the keys is measured
 _MOST_KEYS = 1000
 
 
@@ -178,8 +177,7 @@ def measured(journey: Journey, terms: Terms, z: F64, spec: LatentSpec) -> dict[s
     How near it passes each key is told of the path itself, and of the key as it was chosen.
     """
     path = path_of(journey, terms, spec)
-    fine = path.at(np.linspace(0.0, path.seconds, _CLOSELY * len(journey.keys)))
-    near = [float(apart(fine, key, spec).min()) for key in journey.keys.z]
+    near = passes(path, journey.keys.z, spec).tolist()
     lengths = step_lengths(z, spec)
     turned = turns(z, spec) if len(z) > 2 else np.zeros(1)
     return {

@@ -17,7 +17,7 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.latent.manner import Manner
-from instrument.latent.path import Path
+from instrument.latent.path import Path, passes
 from instrument.latent.row_stream import Block, blank, stream_sequence
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F64, LatentSpec
@@ -29,6 +29,7 @@ from instrument.timebase import FrameRate
 _NUMBERS_A_BLOCK = 1 << 17  # a few megabytes, whatever the space
 _INSTANT = 1 / 60  # seconds between places that are compared to find where a loop begins
 _BEGINNINGS, _LOOKED_AT = 31, 400  # places that it might, and others they are held against
+_MOST_PASSES = 1000  # keys whose nearness is measured
 _MEASURED = 4000  # places at which steps and turns of a long loop are looked at
 
 
@@ -120,9 +121,12 @@ def _blocks(
             progress(stop, frames)
 
 
-def measured(path: Path, frames: int, rate: FrameRate, spec: LatentSpec) -> dict[str, Any]:
+def measured(
+    path: Path, frames: int, rate: FrameRate, spec: LatentSpec, keys: Keys
+) -> dict[str, Any]:
     """The seam beside all other places: its step and turn, and where those of the loop lie.
 
+    And how near the loop comes to all of its keys; None where they are too many to look at.
     Angles in degrees; of a long loop from places spread evenly over it.
     """
     places = np.unique(np.linspace(0, frames - 1, min(frames, _MEASURED)).round()).astype(int)
@@ -143,6 +147,9 @@ def measured(path: Path, frames: int, rate: FrameRate, spec: LatentSpec) -> dict
         "turn_p95_degrees": _degrees(np.percentile(turned, 95)),
         "sharpest_turn_degrees": _degrees(turned.max()),
         "off_shell_deviations": round(off, 3),
+        "passes_keys_within_degrees": (
+            _degrees(passes(path, keys.z, spec).max()) if len(keys) <= _MOST_PASSES else None
+        ),
         "measured_at": len(places),
     }
 

@@ -120,7 +120,7 @@ def seams(bench: Bench, loops: int = 8) -> list[dict[str, object]]:
         keys = keys_of_rows(bench.sequence, [5 * number + k for k in range(5)])
         manner = Manner(noise=np.radians(6.0) if number % 2 else 0.0)
         path, frames = loop_path(keys, bench.spec, manner, 20.0, RATE, number)
-        told.append(loop_measured(path, frames, RATE, bench.spec))
+        told.append(loop_measured(path, frames, RATE, bench.spec, keys))
     return told
 
 

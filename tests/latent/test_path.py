@@ -22,7 +22,7 @@ from path_parts import (
 
 from instrument import InstrumentError
 from instrument.latent import geometry
-from instrument.latent.path import Chain, apart
+from instrument.latent.path import Chain, apart, passes
 from instrument.latent.space import LatentSpec
 from instrument.latent.steps import off_shell, step_lengths, turns
 
@@ -109,6 +109,17 @@ def test_a_key_is_nearest_about_when_it_is_visited(spec: LatentSpec) -> None:
         for key, visit in zip(keys, path.visits, strict=True):
             then = float(apart(path.at(np.array([visit]))[0], key, spec))
             assert then < 0.5 * float(apart(keys[0], keys[1], spec))
+
+
+@pytest.mark.parametrize("spec", SPACES, ids=str)
+@pytest.mark.parametrize("closed", [False, True])
+def test_how_near_it_passes_is_what_a_close_look_finds(spec: LatentSpec, closed: bool) -> None:
+    keys = keys_of(4, spec)
+    for path in paths_of(keys, spec, 8.0, closed):
+        all_of_it = path.at(np.linspace(0.0, 8.0, 8001))
+        nearest = np.array([apart(all_of_it, key, spec).min() for key in keys])
+        assert np.allclose(passes(path, keys, spec), nearest, atol=2e-3)
+    assert passes(Chain(keys, spec, 8.0, closed=closed), keys, spec) == pytest.approx(0.0, abs=1e-7)
 
 
 @pytest.mark.parametrize("closed", [False, True])

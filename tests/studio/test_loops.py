@@ -57,7 +57,7 @@ def test_the_seam_is_within_what_the_loop_does_elsewhere(tmp_path, manner) -> No
     assert len(loop) == frames == 360
     round_twice = np.concatenate([loop.z, loop.z]).astype(float)
     steps, turned = step_lengths(round_twice, WIDE), turns(round_twice, WIDE)
-    told = measured(path, frames, RATE, WIDE)
+    told = measured(path, frames, RATE, WIDE, keys_of_rows(wide_survey(), [3, 8, 1, 7]))
     assert told["seam_step_degrees"] == pytest.approx(math.degrees(steps[359]), abs=1e-3)
     assert told["step_p95_degrees"] == pytest.approx(
         math.degrees(np.percentile(steps[:360], 95)), abs=0.02
@@ -83,10 +83,11 @@ def test_the_seam_is_as_calm_as_the_rest() -> None:
         path, frames = loop_path(keys, WIDE, Manner(), 3.0 * len(keys), RATE, seed)
         z = path.at(np.arange(-2, frames + 2) / 30)
         assert np.allclose(z[:4], z[-4:], atol=1e-9)
-        told = measured(path, frames, RATE, WIDE)
+        told = measured(path, frames, RATE, WIDE, keys)
         assert told["seam_step_degrees"] <= told["step_p95_degrees"]
         assert told["seam_turn_degrees"] <= told["turn_p95_degrees"]
         assert told["sharpest_turn_degrees"] <= 10.0
+        assert 0.5 < told["passes_keys_within_degrees"] < 12.0
 
 
 def test_a_lap_is_a_whole_number_of_frames(tmp_path) -> None:
