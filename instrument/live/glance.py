@@ -34,7 +34,8 @@ def glance(pixels: U8) -> F32:
     fields = fields.reshape(down.fields, across.fields, 3) / np.float32(down.each * across.each)
     luma = fields @ np.array(_LUMA, np.float32)
     right, below = _EDGES * np.diff(luma, axis=1), _EDGES * np.diff(luma, axis=0)
-    return np.concatenate([fields.ravel(), right.ravel(), below.ravel()]) / np.float32(255.0)
+    seen = np.concatenate([fields.ravel(), right.ravel(), below.ravel()])
+    return np.asarray(seen / 255.0, np.float32)
 
 
 def distance(one: F32, other: F32) -> float:
