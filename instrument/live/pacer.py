@@ -32,7 +32,6 @@ _IDLE = 0.2  # what rest counts in the mean: a slow flight after a quick one is 
 _EASE = 0.06  # s: how the rate goes to where it should be
 # e-folds a second: a rush must be met at once; who hurries while a flight sets out, makes one.
 _BRAKE, _QUICKEN = 8.0, 1.2
-_WIDEST = math.log(FASTEST_PACE)
 _BAND = 0.04  # e-folds: a smaller change is not worth an event
 _BETWEEN = 0.1  # s from one event to the next
 
@@ -146,7 +145,8 @@ class Pacer:
         self._weight = min(self._weight + weight, _MEAN)
         self._mean += (pace - self._mean) * min(weight / self._weight, 1.0)
         wanted = -row.even * math.log(pace / self._mean)
-        return min(max(wanted, -_WIDEST), _WIDEST) * flying
+        widest = math.log(FASTEST_PACE)
+        return min(max(wanted, -widest), widest) * flying
 
     def _flying(self, pace: float) -> float:
         """How much of a flight `pace` is, beside the mean: 0 at rest, 1 in full flight."""

@@ -74,7 +74,7 @@ class Projection:
         self._since: dict[int, int] = {}  # who is seen, and from which row on
         self._shown_index = -1
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
-        self.arrived: Frame | None = None  # what came in this tick, where one model is seen
+        self.arrived: Frame | None = None  # what came in this tick, if one model is seen; until `draw`
 
     def begin(self) -> None:
         """Show what is there before anything is decoded."""
@@ -182,6 +182,7 @@ class Projection:
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds the swap took."""
         screen, surface = self._screen, self._screen.surface
+        self.arrived = None  # it lies in a decoder's memory, and would hold it open
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
         drawing = self._clock.now()
