@@ -72,6 +72,8 @@ class Performance:
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
     stale: bool = False
+    # Within an advance: where on the pad, and under which aim, the flight heads from now on.
+    pointed: tuple[tuple[float, ...], Aim] | None = None
 
     def copy(self) -> Performance:
         """A twin whose change leaves this one alone."""

@@ -56,9 +56,10 @@ class Values:
     def base_at(self, p: Performance, index: int) -> float:
         """Parameter `index` as hands, bindings and glides have it, without modulation."""
         glide = p.gliding.get(index)
-        if glide is None or glide.is_done(p.time):
+        here = None if glide is None else glide.on_way(p.time)
+        if here is None:
             return p.values.item(index)
-        return self.space.parameters[index].map(glide.at(p.time))
+        return self.space.parameters[index].map(here)
 
     def _told_value(self, p: Performance, index: int) -> float:
         if index in self.matrix.told:
