@@ -67,6 +67,11 @@ class Offscreen:
         """Nobody can close what nobody sees."""
         return False
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """There is no screen that could be refreshed."""
+        return False
+
     def poll(self) -> list[ControlEvent]:
         """No hands reach it."""
         return []

@@ -47,6 +47,11 @@ class Surface(Protocol):
         """Whether somebody closed it."""
         ...
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """Whether `swap` should return at a refresh of a screen."""
+        ...
+
     def poll(self) -> list[ControlEvent]:
         """What hands did since the last poll, in order of time."""
         ...

@@ -6,6 +6,7 @@ imported only when a window is opened.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 import moderngl
@@ -27,6 +28,8 @@ from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 from instrument.timebase import Clock, WallClock
 
+# NVIDIA's: no more than one picture on its way, and a wait that sleeps.
+_DRIVER = {"__GL_MaxFramesAllowed": "1", "__GL_YIELD": "USLEEP"}
 __all__ = ["Monitor", "Window", "display_available", "monitors"]
 
 
@@ -69,6 +72,8 @@ class Window:
         self._ctx: moderngl.Context | None = None
 
     def __enter__(self) -> Self:
+        for name, value in _DRIVER.items():  # the driver reads it when it is loaded
+            os.environ.setdefault(name, value)
         self._glfw = start_glfw()
         self._glfw.poll_events()  # what was plugged since GLFW last looked
         self._window = self._create()
@@ -165,7 +170,7 @@ class Window:
         self._input.pointer(across, 1.0 - down)
 
     def _pace(self) -> None:
-        self._glfw.swap_interval(1 if self._vsync and self._watch.waits else 0)
+        self._glfw.swap_interval(1 if self.waits_for_refresh else 0)
 
     @property
     def controller(self) -> VirtualController | None:
@@ -207,6 +212,11 @@ class Window:
         notices, self._notices = self._notices, []
         return notices
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """Whether a swap waits for the screen: not in a window that nobody sees."""
+        return self._vsync and self._watch.waits
+
     def poll(self) -> list[ControlEvent]:
         """What hands did since the last poll, in order of time."""
         self._glfw.poll_events()
@@ -222,6 +232,9 @@ class Window:
             return 0.0  # some systems wait for ever for a window without a pixel
         begun = self._stopwatch.now()
         self._glfw.swap_buffers(self._window)
+        # Some drivers take two or three pictures before they wait, each a refresh older than the
+        # next. Only what is on the screen is done.
+        self.ctx.finish()
         took = self._stopwatch.now() - begun
         if self._watch.took(took) and self._vsync:
             self._pace()

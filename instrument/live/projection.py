@@ -57,7 +57,7 @@ class _Held:
 
 
 class Projection:
-    """The way of every row of one show. `receive`, then `draw`, once a tick."""
+    """The way of every row of one show. `ask`, `receive`, then `draw`, once a tick."""
 
     def __init__(self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters) -> None:
         self._screen, self._clock, self._meters = screen, clock, meters
@@ -97,17 +97,21 @@ class Projection:
                 return decks.message(number)
         return None
 
-    def receive(self, index: int, z: F32, values: F64, until: float) -> float:
-        """Ask for the pictures of row `index` and take what is there before clock second `until`.
-
-        Returns the seconds spent waiting.
-        """
+    def ask(self, index: int, z: F32, values: F64) -> None:
+        """Ask for the pictures of row `index`; waits for nothing."""
         seen = self._who_is_seen(values)
         self.seen = seen
         self._since = {number: self._since.get(number, index) for number in seen}
-        self._ask(index, z, values)
+        parameters = {address: values.item(column) for address, column in self._sent}
+        for number in seen:
+            process = self._screen.decks.process(number)
+            if process is not None:
+                process.post(index, z, parameters)
+
+    def receive(self, values: F64, until: float) -> float:
+        """Take what is there before clock second `until`. Returns the seconds spent waiting."""
         begun = self._clock.now()
-        frames = [(number, self._newest(number, begun, until)) for number in seen]
+        frames = [(number, self._newest(number, begun, until)) for number in self.seen]
         waited = self._clock.now() - begun
         self.arrived = frames[0][1] if len(frames) == 1 else None
         if values[self._freeze] < 0.5:
@@ -121,13 +125,6 @@ class Projection:
         if share <= 0.0:
             return (first,)
         return (second,) if share >= 1.0 else (first, second)
-
-    def _ask(self, index: int, z: F32, values: F64) -> None:
-        parameters = {address: float(values[column]) for address, column in self._sent}
-        for number in self._since:
-            process = self._screen.decks.process(number)
-            if process is not None:
-                process.post(index, z, parameters)
 
     def _newest(self, number: int, begun: float, until: float) -> Frame | None:
         """A model's newest picture, waited for: not at all where it cannot come in this tick."""
@@ -178,6 +175,10 @@ class Projection:
         share = float(values[self._share])
         on_top = self._held[1].model == int(values[self._second])
         self._mix = share if on_top else 1.0 - share
+
+    def is_fresh(self, index: int) -> bool:
+        """Whether what is shown was made of row `index`."""
+        return self._shown_index == index
 
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds the swap took."""

@@ -46,6 +46,7 @@ class FakeSurface:
     framebuffer_size: tuple[int, int] = (64, 64)
     picture_area: object = None
     controller: object = None
+    waits_for_refresh: bool = False
 
     @property
     def closed(self) -> bool:
