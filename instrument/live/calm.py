@@ -1,4 +1,4 @@
-"""Garbage, collected where nobody waits: what the interpreter would else do in the middle of a tick.
+"""Garbage, collected where nobody waits, and never in the middle of a tick.
 
 Everything that is there when the show begins is set aside for good, so that a collection looks
 only at what has come since. It knows no picture, no z and no device: times go in, and it decides.
