@@ -1,28 +1,48 @@
 """Ticks in step with the screen: each begins so late that its picture just meets the refresh.
 
 A screen that is waited for shows a picture at its own next refresh. A tick that begins at any other
-time makes z older than it must be: by half a refresh in the mean, by a whole one at worst. How long
-swaps wait says how much too early ticks begin, so a few swaps are looked at, the next few ticks are
-moved, and again: quickly in the first moments of a show, later so little that nobody could tell.
+time makes z older than it must be: by half a refresh in the mean, by a whole one at worst. Swaps
+return at refreshes, whatever was waited for before them: so they say where refreshes lie between
+two ticks. A few are looked at, the next few ticks are moved, and again: quickly in the first
+moments of a show and where pictures stutter anyway, else so little that nobody could tell.
 What is moved is the second of the clock at which performance time was 0; of performance time
 itself nothing is added or left out.
 
-It knows no clock, no window and no z: durations go in, seconds to move by come out.
+It knows no clock, no window and no z: times of a clock go in, seconds to move by come out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 _BLOCK = 12  # swaps that are looked at together, and ticks that are moved after that
-_MARGIN = 0.001  # s a swap should wait at least: what a picture may come later than usual
-_WAITS = 0.0004  # s: swaps that take less wait for no screen
+_MARGIN = 0.001  # s, at least, between a picture that is drawn and its refresh
+_WIDER = 0.0006  # s more where refreshes are missed: a swap may have work of its own to do
+_NARROWER = 0.002  # of what the margin is too wide, after every block without
+_MISSES = 2  # of a block
 _SAME = 0.0005  # share of a period by which those of ticks and swaps may differ
 _DROPS = 1.05  # periods between two swaps: every now and then a picture is left out
+_SPREAD = 0.0015  # s by which refreshes may seem to differ
 _NEAR = 0.0003  # s that are not worth moving for
-_MISSES = 2  # of a block: with more, the margin grows
+_EARLIER = 0.75  # of a period: who would have to wait that long is better moved back
 _QUICK, _SLOW = 0.05, 0.0005  # shares of a period by which a tick is moved, at most
-_FIRST = 240  # ticks in which that may be quick; later only where pictures stutter anyway
-_PROOF = 0.002  # s of moving after which waits must have become shorter by half of that
-_DOUBTS = 3  # proofs in a row that fail: these waits are no screen's
+_FIRST = 240  # ticks in which that may be quick
+_PROOF = 0.002  # s of moving after which refreshes must have stayed where they were
+_DOUBTS = 3  # proofs in a row that fail: swaps wait for something else
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A tick that was to begin at `due`, did at `begun`, and was drawn at `ready`.
+
+    Its swap returned at `swapped`. It was `fresh` if its own row was what it showed.
+    """
+
+    due: float
+    begun: float
+    ready: float
+    swapped: float
+    fresh: bool
 
 
 class Alignment:
@@ -31,71 +51,84 @@ class Alignment:
     def __init__(self, period: float) -> None:
         """`period` is that of the ticks, in seconds."""
         self._period = period
-        self._margin = _MARGIN
-        self._waits: list[float] = []
-        self._began = 0.0  # when the first swap of the block returned
-        self._ticks = self._moving = 0
-        self._step = 0.0
-        self._expected: float | None = None  # what the shortest wait of the next block should be
-        self._doubts = 0  # how often in a row they did not
-        self._tried = 0.0  # s of moving since waits last did what they should
-        self.is_screen: bool | None = None  # whether swaps wait for a refresh, once that is known
+        self._block: list[Shown] = []
+        self._ticks = self._moving = self._doubts = 0
+        self._step, self._margin = 0.0, _MARGIN
+        self._was_aligned = False
+        self._expected: float | None = None  # where between ticks the next refreshes should lie
+        self._tried = 0.0  # s of moving since that was last seen
+        self.is_screen: bool | None = None  # whether swaps wait for refreshes, once that is known
         self.aligned = False  # whether ticks begin as late as they should
 
-    def swapped(self, now: float, early: float) -> float:
-        """A swap returned at `now`. The seconds to move by.
+    def swapped(self, shown: Shown, usual: float) -> float:
+        """The seconds to move by after `shown`.
 
-        `early` is how much later its tick could have begun at most: what the swap waited, and
-        what the tick began after its own time, because the swap before it had not returned.
+        `usual` is how long a tick takes until it is drawn if it waits for its picture: what counts
+        as long as none did.
         """
         self._ticks += 1
         if self._moving:
             self._moving -= 1
             return self._step
-        if not self._waits:
-            self._began = now
-        self._waits.append(early)
-        if len(self._waits) < _BLOCK or self.is_screen is False:
-            return 0.0
-        gap = (now - self._began) / (_BLOCK - 1) / self._period
-        waits, self._waits = sorted(self._waits), []
-        if abs(gap - 1.0) <= _SAME or gap > _DROPS:
-            self._judge(waits)
+        self._block.append(shown)
+        if len(self._block) == _BLOCK:
+            block, self._block = self._block, []
+            gap = (block[-1].swapped - block[0].swapped) / (_BLOCK - 1) / self._period
+            if self.is_screen is not False and (abs(gap - 1.0) <= _SAME or gap > _DROPS):
+                self._judge(block, usual)
         return 0.0
 
-    def _judge(self, waits: list[float]) -> None:
-        shortest = waits[1]  # one may be a slip of the clock
-        missed = sum(wait > shortest + 0.6 * self._period for wait in waits)
-        if shortest < _WAITS and not missed and not self.is_screen:
-            return  # it costs next to nothing, and waits for nobody
-        self._check(shortest)
+    def _judge(self, block: list[Shown], usual: float) -> None:
+        first = block[0].swapped - block[0].due
+        offs = sorted(self._around(one.swapped - one.due - first) for one in block)
+        if offs[-2] - offs[1] > _SPREAD:
+            return
+        refresh = (first + offs[_BLOCK // 2]) % self._period
+        self._check(refresh)
         if self.is_screen is False:
             return
-        if missed >= _MISSES:
-            self._margin = min(self._margin + 0.5 * _MARGIN, 0.25 * self._period)
-        else:
-            self._margin += 0.02 * (_MARGIN - self._margin)
-        off = shortest - self._margin
+        fresh = sorted(one.ready - one.begun for one in block if one.fresh)
+        work = fresh[-2] if len(fresh) > _BLOCK // 2 else usual
+        missed = self._widen(block, work)
+        off = (refresh - work - self._margin) % self._period
+        if off > _EARLIER * self._period:
+            off -= self._period
         self.aligned = abs(off) <= _NEAR
-        quick = self._ticks < _FIRST or missed >= _MISSES or shortest > self._period
-        self._move(0.0 if self.aligned else off, shortest, _QUICK if quick else _SLOW)
+        self._was_aligned = self.aligned or self._was_aligned
+        late = sum(one.begun - one.due > 0.1 * self._period for one in block)
+        quick = self._ticks < _FIRST or missed or late > _BLOCK // 2
+        self._move(0.0 if self.aligned else off, refresh, _QUICK if quick else _SLOW)
 
-    def _check(self, shortest: float) -> None:
-        """Whether waits did what moving should have done to them: else they are no screen's."""
+    def _widen(self, block: list[Shown], work: float) -> bool:
+        """Leave more room before a refresh where it is missed; whether it is."""
+        planned = work + self._margin + 0.5 * self._period
+        missed = sum(one.fresh and one.swapped - one.begun > planned for one in block)
+        if missed >= _MISSES and self._was_aligned:
+            self._margin = min(self._margin + _WIDER, 0.25 * self._period)
+        else:
+            self._margin += _NARROWER * (_MARGIN - self._margin)
+        return missed >= _MISSES
+
+    def _around(self, seconds: float) -> float:
+        """`seconds` less whole periods, as near to 0 as can be."""
+        half = 0.5 * self._period
+        return (seconds + half) % self._period - half
+
+    def _check(self, refresh: float) -> None:
+        """Whether refreshes stayed when ticks were moved: what moves with them is no screen."""
         if self._expected is None or abs(self._tried) < _PROOF:
             return
-        # A refresh that was missed meanwhile makes the wait longer by one.
-        off, tried = abs(shortest - self._expected) % self._period, abs(self._tried)
-        off, tried = min(off, self._period - off), min(tried, 0.5 * self._period)
-        self._doubts = 0 if off < 0.5 * tried else self._doubts + 1
-        self.is_screen = None if 0 < self._doubts < _DOUBTS else self._doubts == 0
+        tried = min(abs(self._tried), 0.5 * self._period)
+        stayed = abs(self._around(refresh - self._expected)) < 0.5 * tried
+        self._doubts = 0 if stayed else self._doubts + 1
+        self.is_screen = None if 0 < self._doubts < _DOUBTS else stayed
         self._tried, self._expected = 0.0, None
 
-    def _move(self, off: float, shortest: float, most: float) -> None:
+    def _move(self, off: float, refresh: float, most: float) -> None:
         most *= self._period
         self._step = min(max(off / _BLOCK, -most), most)
         self._moving = _BLOCK if self._step else 0
         if self._expected is None:
-            self._expected = shortest
+            self._expected = refresh
         self._expected -= self._step * self._moving
         self._tried += self._step * self._moving

@@ -17,7 +17,6 @@ import numpy as np
 
 from instrument.event import ControlEvent
 from instrument.latent.space import F32
-from instrument.live.alignment import Alignment
 from instrument.live.calm import Housekeeping, undisturbed
 from instrument.live.captions import Captions
 from instrument.live.decks import Rehearsal
@@ -74,7 +73,7 @@ class Loop:
         self._projection = self._pacing = None
         if show.screen is not None:
             self._projection = Projection(
-                show.screen, self._performer.space, self._clock, self.meters
+                show.screen, self._performer.space, self._clock, self.meters, show.rate
             )
             if not self._script.says([EVENED]):  # one that was a take says by itself what was said
                 self._pacing = Pacing(self._performer.space, show.rate)
@@ -84,7 +83,6 @@ class Loop:
         self._index = 0  # the same since the loop began: what a picture is called
         self._taken_index = -1  # the newest row that was handed to the tape
         self._waited = self._swapped = 0.0
-        self._alignment = Alignment(show.rate.period)
         self._housekeeping = Housekeeping(show.clock)
         self._causes: set[tuple[type[BaseException], str]] = set()
         self._stopping = False
@@ -133,12 +131,11 @@ class Loop:
         self.meters.tick(lateness)
         self._waited = self._swapped = 0.0
         asked = self._perform(due)
-        if self._show.screen is not None and self._projection is not None and asked:
+        if self._show.screen is None or self._projection is None or not asked:
+            pass
+        elif not self._projection.lets_pass(lateness, self._next_tick):
             self._present(self._show.screen, self._projection)
-            surface = self._show.screen.surface
-            if surface.waits_for_refresh and self._projection.is_fresh(self._index):
-                early = self._swapped + max(lateness, 0.0)
-                self._origin += self._alignment.swapped(self._clock.now(), early)
+            self._origin += self._projection.align(self._index, self._origin + due, begun)
         spent = self._clock.now() - begun
         self.meters.overhead.add(spent - self._waited - self._swapped)
         self._housekeeping.tick(self._next_tick)

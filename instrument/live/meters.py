@@ -52,7 +52,7 @@ class Meters:
         self.overhead = Ring.empty()  # a tick less waiting for the decoder and the swap
         self.latency = Ring.empty()  # from an event's own time to the swap that shows it
         self.swaps = Ring.empty()
-        self.draw_seconds = 0.002  # draw and swap, smoothed: what the wait must leave room for
+        self.draw_seconds = 0.002  # of work after a picture came, smoothed: what the wait must leave room for
         self._unseen: deque[tuple[int, float]] = deque(maxlen=256)
         self._last_shown = 0.0
         self.shown_rate = 0.0
@@ -69,9 +69,9 @@ class Meters:
         """An event of clock second `time` went into row `index`."""
         self._unseen.append((index, time))
 
-    def shows(self, index: int, drew: float, swap: float, now: float) -> None:
-        """The picture of row `index` became visible at `now`."""
-        self.draw_seconds += _SMOOTHING * (drew + swap - self.draw_seconds)
+    def shows(self, index: int, work: float, swap: float, now: float) -> None:
+        """The picture of row `index` became visible at `now`, after `work` seconds of drawing."""
+        self.draw_seconds += _SMOOTHING * (work - self.draw_seconds)
         self.swaps.add(swap)
         newest = None
         while self._unseen and self._unseen[0][0] <= index:

@@ -17,12 +17,14 @@ from instrument.display.surface import Surface
 from instrument.display.virtual_controller import VirtualController
 from instrument.frame import U8, Frame
 from instrument.latent.space import F32, F64
+from instrument.live.alignment import Alignment, Shown
 from instrument.live.decks import Decks
 from instrument.live.meters import Meters
 from instrument.performance.parameters import ParameterSpace
-from instrument.timebase import Clock
+from instrument.timebase import Clock, FrameRate
 
 _SPARE = 0.002  # s a tick keeps free before the next one
+_LATE = 0.1  # of a period: a tick that begins later has been held up
 _SENT = ("/model/snapshot", "/model/truncation")  # what a model hears of beside z
 
 
@@ -59,8 +61,11 @@ class _Held:
 class Projection:
     """The way of every row of one show. `ask`, `receive`, then `draw`, once a tick."""
 
-    def __init__(self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters) -> None:
+    def __init__(
+        self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters, rate: FrameRate
+    ) -> None:
         self._screen, self._clock, self._meters = screen, clock, meters
+        self._alignment, self._period = Alignment(rate.period), rate.period
         self._first, self._second, self._share, self._gain, self._blackout, self._freeze = (
             space.index(address)
             for address in (
@@ -72,7 +77,8 @@ class Projection:
         self._held = [_Held(number) for number in range(1, LAYERS + 1)]
         self._mix = 0.0  # the share of layer 1 in what is shown
         self._since: dict[int, int] = {}  # who is seen, and from which row on
-        self._shown_index = -1
+        self._shown_index = self._asked = -1
+        self._drawn = 0.0, 0.0  # when the last picture was drawn, and when its swap returned
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
         self.arrived: Frame | None = (
             None  # in this tick, if one model is seen; until `draw`
@@ -102,7 +108,7 @@ class Projection:
     def ask(self, index: int, z: F32, values: F64) -> None:
         """Ask for the pictures of row `index`; waits for nothing."""
         seen = self._who_is_seen(values)
-        self.seen = seen
+        self.seen, self._asked = seen, index
         self._since = {number: self._since.get(number, index) for number in seen}
         parameters = {address: values.item(column) for address, column in self._sent}
         for number in seen:
@@ -139,7 +145,10 @@ class Projection:
         if process.state != "ready" or process.decode_seconds > room:
             return process.newest(after, 0.0)
         # Two decode side by side: what the first took is no longer there to wait for the second.
-        return process.newest(after, max(0.0, begun + room - self._clock.now()))
+        left = max(0.0, begun + room - self._clock.now())
+        # The picture before may have come too late for its own tick. To be content with it now
+        # would be to stay a tick behind for ever: it is shown only where this row's does not come.
+        return process.newest(max(after, self._asked - 1), left) or process.newest(after, 0.0)
 
     def _take(self, frames: list[tuple[int, Frame | None]]) -> None:
         """Upload what came."""
@@ -178,9 +187,33 @@ class Projection:
         on_top = self._held[1].model == int(values[self._second])
         self._mix = share if on_top else 1.0 - share
 
-    def is_fresh(self, index: int) -> bool:
-        """Whether what is shown was made of row `index`."""
-        return self._shown_index == index
+    def align(self, index: int, due: float, begun: float) -> float:
+        """How many seconds later ticks should begin, to be in step with the screen.
+
+        The tick of row `index` was to begin at clock second `due`, and did at `begun`.
+        """
+        if not self._screen.surface.waits_for_refresh:
+            return 0.0
+        ready, swapped = self._drawn
+        shown = Shown(due, begun, ready, swapped, self._shown_index == index)
+        decode = self.decode_seconds if self._is_quick else 0.0
+        return self._alignment.swapped(shown, decode + self._meters.draw_seconds + _SPARE)
+
+    @property
+    def _is_quick(self) -> bool:
+        """Whether a tick that begins in time can wait for its picture."""
+        return self.decode_seconds < self._period - self._meters.draw_seconds - _SPARE
+
+    def lets_pass(self, lateness: float, until: float) -> bool:
+        """Whether a tick that began `lateness` after its time had better show nothing at all.
+
+        A swap that waits for the screen makes the next tick late in turn, and none could wait for
+        its own picture ever again: they would all be a refresh older than they must.
+        """
+        if lateness < _LATE * self._period or not self._screen.surface.waits_for_refresh:
+            return False
+        room = until - self._clock.now() - self._meters.draw_seconds - _SPARE
+        return self._is_quick and self.decode_seconds > room
 
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds the swap took."""
@@ -194,7 +227,11 @@ class Projection:
             screen.controller.look(drawing)
         surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
         screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix, screen.controller)
-        drew = self._clock.now() - drawing
-        swapped = surface.swap()
-        self._meters.shows(self._shown_index, drew, swapped, self._clock.now())
+        ready = self._clock.now()
+        drew, swapped = ready - drawing, surface.swap()
+        self._drawn = ready, self._clock.now()
+        # To wait for the screen is no work: a picture may come until it has to be drawn.
+        waits = surface.waits_for_refresh and self._alignment.is_screen is not False
+        work = drew if waits else drew + swapped
+        self._meters.shows(self._shown_index, work, swapped, self._drawn[1])
         return swapped
