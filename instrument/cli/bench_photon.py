@@ -116,7 +116,9 @@ class VirtualScreen(Offscreen):
 
 def bench_photon(
     seconds: Annotated[float, typer.Option(help="How long events are counted.")] = 20.0,
-    refresh: Annotated[str, typer.Option(help="Refreshes of the screen, and rows, a second.")] = "60",
+    refresh: Annotated[
+        str, typer.Option(help="Refreshes of the screen, and rows, a second.")
+    ] = "60",
     decode: Annotated[float, typer.Option(help="Milliseconds the card takes to paint.")] = 5.0,
     size: Annotated[int, typer.Option(help="Pixels along each side of picture and screen.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the times of the events.")] = 1,
@@ -149,7 +151,8 @@ def photon_rows(seconds: float, rate: FrameRate, decode: float, size: int, seed:
             show = Show(_performer(manifest), rate, clock, Tape(_no_take), screen=screen)
             loop = Loop(show)
             hand = threading.Thread(
-                target=_play, args=(loop, show, sightings, seconds, random.Random(seed))  # noqa: S311
+                target=_play,
+                args=(loop, show, sightings, seconds, random.Random(seed)),  # noqa: S311
             )
             hand.start()
             loop.run()
@@ -194,9 +197,7 @@ def _play(
     loop.stop()
 
 
-def _rows(
-    sightings: Sightings, loop: Loop, period: float, decode: float, size: int
-) -> list[Row]:
+def _rows(sightings: Sightings, loop: Loop, period: float, decode: float, size: int) -> list[Row]:
     events = [number for number in sightings.said if number in sightings.seen]
     if not events:
         raise InstrumentError("not one event was seen")

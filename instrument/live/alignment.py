@@ -23,6 +23,7 @@ _MISSES = 2  # of a block
 _SAME = 0.0005  # share of a period by which those of ticks and swaps may differ
 _DROPS = 1.05  # periods between two swaps: every now and then a picture is left out
 _SPREAD = 0.0015  # s by which refreshes may seem to differ
+_LATE = 0.1  # of a period
 _NEAR = 0.0003  # s that are not worth moving for
 _EARLIER = 0.75  # of a period: who would have to wait that long is better moved back
 _QUICK, _SLOW = 0.05, 0.0005  # shares of a period by which a tick is moved, at most
@@ -95,19 +96,26 @@ class Alignment:
             off -= self._period
         self.aligned = abs(off) <= _NEAR
         self._was_aligned = self.aligned or self._was_aligned
-        late = sum(one.begun - one.due > 0.1 * self._period for one in block)
+        late = sum(self.is_late(one.begun - one.due) for one in block)
         quick = self._ticks < _FIRST or missed or late > _BLOCK // 2
         self._move(0.0 if self.aligned else off, refresh, _QUICK if quick else _SLOW)
 
     def _widen(self, block: list[Shown], work: float) -> bool:
         """Leave more room before a refresh where it is missed; whether it is."""
         planned = work + self._margin + 0.5 * self._period
-        missed = sum(one.fresh and one.swapped - one.begun > planned for one in block)
+        missed = sum(
+            one.fresh and not self.is_late(one.begun - one.due)
+            and one.swapped - one.begun > planned for one in block
+        )  # fmt: skip
         if missed >= _MISSES and self._was_aligned:
             self._margin = min(self._margin + _WIDER, 0.25 * self._period)
         else:
             self._margin += _NARROWER * (_MARGIN - self._margin)
         return missed >= _MISSES
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether a tick that begins so late was held up: by the swap before it, as a rule."""
+        return seconds > _LATE * self._period
 
     def _around(self, seconds: float) -> float:
         """`seconds` less whole periods, as near to 0 as can be."""

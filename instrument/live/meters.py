@@ -52,7 +52,9 @@ class Meters:
         self.overhead = Ring.empty()  # a tick less waiting for the decoder and the swap
         self.latency = Ring.empty()  # from an event's own time to the swap that shows it
         self.swaps = Ring.empty()
-        self.draw_seconds = 0.002  # of work after a picture came, smoothed: what the wait must leave room for
+        self.draw_seconds = (
+            0.002  # of work after a picture came, smoothed: what the wait must leave room for
+        )
         self._unseen: deque[tuple[int, float]] = deque(maxlen=256)
         self._last_shown = 0.0
         self.shown_rate = 0.0

@@ -24,7 +24,6 @@ from instrument.performance.parameters import ParameterSpace
 from instrument.timebase import Clock, FrameRate
 
 _SPARE = 0.002  # s a tick keeps free before the next one
-_LATE = 0.1  # of a period: a tick that begins later has been held up
 _SENT = ("/model/snapshot", "/model/truncation")  # what a model hears of beside z
 
 
@@ -80,9 +79,7 @@ class Projection:
         self._shown_index = self._asked = -1
         self._drawn = 0.0, 0.0  # when the last picture was drawn, and when its swap returned
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
-        self.arrived: Frame | None = (
-            None  # in this tick, if one model is seen; until `draw`
-        )
+        self.arrived: Frame | None = None  # in this tick, if one model is seen; until `draw`
 
     def begin(self) -> None:
         """Show what is there before anything is decoded."""
@@ -205,15 +202,15 @@ class Projection:
         return self.decode_seconds < self._period - self._meters.draw_seconds - _SPARE
 
     def lets_pass(self, lateness: float, until: float) -> bool:
-        """Whether a tick that began `lateness` after its time had better show nothing at all.
+        """Whether a tick that began `lateness` after its time had better show nothing.
 
-        A swap that waits for the screen makes the next tick late in turn, and none could wait for
-        its own picture ever again: they would all be a refresh older than they must.
+        A swap makes the next tick late where it just missed a refresh, and that one the next, and
+        every picture is a refresh older than it must be. One that is left out ends that.
         """
-        if lateness < _LATE * self._period or not self._screen.surface.waits_for_refresh:
+        if not self._screen.surface.waits_for_refresh or not self._alignment.is_late(lateness):
             return False
         room = until - self._clock.now() - self._meters.draw_seconds - _SPARE
-        return self._is_quick and self.decode_seconds > room
+        return self._alignment.aligned or (self._is_quick and self.decode_seconds > room)
 
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds the swap took."""
