@@ -1,5 +1,7 @@
 """Ticks fall in step with a screen, wherever its refreshes lie, and what is shown is the newest."""
 
+import itertools
+
 import pytest
 from screen_parts import Drawing, Lasting, Refreshing
 from stage_parts import FakeDecks, SlowClock, programme, tape_into
@@ -50,7 +52,7 @@ def test_wherever_refreshes_lie_z_is_as_young_as_can_be(seen, first, decode) -> 
     ages, loop, _ = seen(first=first, decode=decode)
     settled = late(ages, 3.0)
     assert max(settled) <= decode + 0.003
-    gaps = [b - a for (a, _), (b, _) in zip(ages, ages[1:], strict=False) if a > 3.0]
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(ages) if a > 3.0]
     assert max(gaps) < 1.01 * P  # and no refresh is without its picture
     assert loop.meters.on_time > 0.8  # of all of it, the beginning included
 
@@ -71,7 +73,7 @@ def test_what_a_swap_itself_has_to_do_is_left_room_for(seen) -> None:
     ages, _, _ = seen(first=0.006, decode=0.005, work=0.003, seconds=12.0)
     settled = late(ages, 8.0)
     assert max(settled) <= 0.005 + 0.003 + 0.004
-    gaps = [b - a for (a, _), (b, _) in zip(ages, ages[1:], strict=False) if a > 8.0]
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(ages) if a > 8.0]
     assert sum(gap > 1.5 * P for gap in gaps) <= 2
 
 
@@ -83,7 +85,7 @@ def test_a_model_that_takes_longer_than_a_refresh_is_shown_as_soon_as_it_can(see
 
 @pytest.mark.parametrize("refresh", [59.94, 50.0, 75.0, 144.0])
 def test_a_screen_of_another_rate_is_no_worse_than_before(seen, refresh) -> None:
-    ages, loop, decoder = seen(first=0.004, decode=0.005, refresh=refresh)
+    ages, _loop, _decoder = seen(first=0.004, decode=0.005, refresh=refresh)
     settled = sorted(late(ages, 3.0))
     assert settled[len(settled) // 2] < 0.005 + 1.5 / refresh + 0.002
     assert settled[-1] < 0.005 + 2.5 / min(refresh, 60.0)
