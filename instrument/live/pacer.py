@@ -113,7 +113,7 @@ class Pacer:
 
     def _see(self, picture: Frame, now: float) -> None:
         row = self._rows.get(picture.index)
-        if row is None:  # of a row nobody remembers
+        if row is None or now - row.time > _PATIENCE:  # too old to go by
             return
         self._looked, look = now, self._look
         if look is not None and row.scene == look.row.scene:
@@ -177,5 +177,5 @@ class Pacer:
 
 def _step(one: F32, other: F32) -> float:
     """How far two places of z lie apart."""
-    gap = (other - one).ravel()
+    gap = (other.astype(np.float64) - one).ravel()
     return math.sqrt(float(np.dot(gap, gap)))

@@ -74,7 +74,8 @@ class Projection:
         self._since: dict[int, int] = {}  # who is seen, and from which row on
         self._shown_index = -1
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
-        self.arrived: Frame | None = None  # what came in this tick, if one model is seen; until `draw`
+        # What came in this tick, if one model is seen; forgotten in `draw`.
+        self.arrived: Frame | None = None
 
     def begin(self) -> None:
         """Show what is there before anything is decoded."""
