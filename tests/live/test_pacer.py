@@ -148,6 +148,15 @@ def test_at_rest_it_goes_back_to_1() -> None:
     assert world.play(12.0).base == 1.0
 
 
+def test_breathing_is_rest_and_the_flight_after_it_is_not_held_back() -> None:
+    def way(motion: float) -> float:
+        return max(motion - 20.0, 0.0)
+
+    world = World(way=way, breath=0.05).play(20.0)
+    assert not world.said
+    assert all(rate == pytest.approx(1.0, abs=0.25) for _, rate in world.play(3.0).said)
+
+
 def test_it_takes_up_again_after_a_pause() -> None:
     world = away().play(3.0, steady=False)
     assert world.base == 1.0
@@ -232,7 +241,7 @@ def test_no_number_it_is_given_can_break_it() -> None:
         if index % 7 == 0:
             z = z + np.float32(wrong[index % 5])
         picture = Frame(index, random.integers(0, 256, (9, 9, 4), dtype=np.uint8))
-        word = pacer.follow(Row(index, index / 60.0, z, 1.0, 1.0, 1.0), picture)
+        word = pacer.follow(Row(index, index / 60.0, z, np.float64(z), 1.0, 1.0, 1.0), picture)
         assert word is None or 0.25 <= word <= 4.0
 
 
@@ -241,5 +250,7 @@ def test_pictures_of_no_row_and_rows_that_were_left_out() -> None:
     for index in range(0, 600, 7):
         z = np.float32(index / 60.0) * ALONG
         frame = Frame(index + 3 if index % 2 else index, waves(index / 60.0))
-        assert pacer.follow(Row(index, index / 60.0, z, 1.0, 1.0, 1.0), frame) is None
+        assert (
+            pacer.follow(Row(index, index / 60.0, z, np.float64(z), 1.0, 1.0, 1.0), frame) is None
+        )
     assert len(pacer._rows) < 30, "what nobody asks for again is forgotten"

@@ -37,6 +37,7 @@ class World:
     late: int = 2
     decode: int = 1
     picture: Callable[[float], np.ndarray] = waves
+    breath: float = 0.0  # how far z sways on its way
     pacer: Pacer = field(default_factory=Pacer)
     time: float = 0.0
     motion: float = 0.0
@@ -46,6 +47,10 @@ class World:
     rates: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)  # of the phase, a second
     frames: dict[int, Frame] = field(default_factory=dict)
+
+    def there(self, motion: float) -> float:
+        """Where z is after so many seconds of motion."""
+        return self.way(motion) + self.breath * math.sin(3.0 * motion)
 
     def play(
         self,
@@ -65,16 +70,18 @@ class World:
             self.index += 1
             now, before = self.index / self.fps, self.motion
             self.motion += (now - self.time) * self.base * sway
-            change = self.looks(self.way(self.motion)) - self.looks(self.way(before))
+            change = self.looks(self.there(self.motion)) - self.looks(self.there(before))
             self.steps.append(change * self.fps)
             self.rates.append(self.base)
             self.time = now
-            z = np.float32(self.way(self.motion)) * ALONG
+            place, z = (np.float32(at(self.motion)) * ALONG for at in (self.way, self.there))
             if self.index % self.decode == 0 and not blind:
-                looks = self.looks(self.way(self.motion))
+                looks = self.looks(self.there(self.motion))
                 self.frames[self.index + self.late] = Frame(self.index, self.picture(looks))
             wish = even(now) if callable(even) else even
-            row = Row(self.index, now, z, self.base * sway, self.base, wish, scene)
+            row = Row(
+                self.index, now, z, np.float64(place), self.base * sway, self.base, wish, scene
+            )
             word = self.pacer.follow(row, self.frames.pop(self.index, None), steady)
             if word is not None:
                 self.said.append((now, word))
