@@ -79,7 +79,7 @@ class NetworkDecoder:
         z, values = checked_inputs(self._spec, z, parameters)
         if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
             raise DecodeError(f"{self._spec.name}: z is not finite")
-        pixels = np.empty((len(z), *self._spec.size, 3), dtype)
+        pixels: NDArray[Any] = np.empty((len(z), *self._spec.size, 3), dtype)
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)
             pixels[rows] = self._decode_rows(
