@@ -115,7 +115,7 @@ def _sharpened(channel: F32) -> F32:
     height, width = channel.shape
     padded = np.pad(channel, 2, mode="edge")
     across = sum(w * padded[:, k : k + width] for k, w in enumerate(weights))
-    soft = sum(w * across[k : k + height] for k, w in enumerate(weights))  # type: ignore[index]
+    soft = sum(w * across[k : k + height] for k, w in enumerate(weights))
     ring = np.stack(
         [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y in range(3) for x in range(3)]
     )
