@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from av.video.stream import VideoStream
 
 from instrument import InstrumentError
@@ -34,6 +34,8 @@ __all__ = ["CODECS", "STANDARD", "MovieWriter", "Quality", "count_frames", "open
 
 _BT709, _RGB = 1, 0  # the matrix of a film, in the numbers of H.273
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_TRUE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_X265_DELAY = 2  # frames
 _MILLISECOND = Fraction(1, 1000)
 _RANGES = {"limited": ColorRange.MPEG, "full": ColorRange.JPEG}
 
@@ -65,6 +67,10 @@ class MovieWriter(FilmWriter):
     def _mux(self, picture: av.VideoFrame | None) -> None:
         with _disk_errors(self.path):
             for packet in self._stream.encode(picture):
+                if self.frames <= _X265_DELAY:
+                    # x265 leaves the decoding times of a film that is over before its B-frames
+                    # could begin to chance. Such a film has none.
+                    packet.dts = packet.pts
                 self._container.mux(packet)
 
     def _finish(self) -> None:
@@ -92,6 +98,9 @@ class MovieWriter(FilmWriter):
 def _coded(pixels: Pixels, movie: Movie) -> av.VideoFrame:
     """A frame in the pixel format of `movie`, its colours converted and tagged."""
     source = "rgb24" if movie.depth == 8 else "rgb48le"
+    if source == "rgb48le" and not movie.in_rgb:
+        # The scaler's matrices take 255 times 256 for white, and 65535 would be beyond it.
+        pixels = ((pixels * np.uint32(65280) + np.uint32(32767)) // np.uint32(65535)).astype("<u2")
     picture = av.VideoFrame.from_ndarray(pixels, format=source)
     if movie.in_rgb:
         if movie.pixels != source:
@@ -101,6 +110,7 @@ def _coded(pixels: Pixels, movie: Movie) -> av.VideoFrame:
             format=movie.pixels,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=_RANGES[movie.range],
+            interpolation=_TRUE,  # otherwise chroma is cut where it should be rounded
         )
     # Set after the conversion: asking the scaler for them would bend the tones.
     picture.color_trc = ColorTrc.BT709

@@ -136,7 +136,7 @@ def open_stills(path: Path, size: Size, rate: FrameRate, stills: Stills = PNG) -
     """
     target = Numbering.of(path, stills.suffix)
     if target is None:
-        raise InstrumentError(f"{path}: numbered pictures go to NAME/ or NAME.%05d.png")
+        raise InstrumentError(f"{path}: numbered pictures go to NAME/ or NAME.%05d{stills.suffix}")
     other = Numbering.of(path)
     if other is not None and other.suffix != target.suffix and other.present():
         raise InstrumentError(f"{path}: holds a film of {other.suffix} files; name another folder")
