@@ -31,6 +31,7 @@ _ENCODERS = {
 }
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _MOST_CHANNELS = 8
+_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
 _COARSE = ("u8", "u8p", "s16", "s16p")  # the sample formats that 16 bits hold
 _BLOCK = 1 << 14  # samples written in one go
 
@@ -66,7 +67,9 @@ class SoundTrack:
         if name == "aac" and self.samples_a_second not in _AAC_RATES:
             self.samples_a_second = 48000
         self._planar = "fltp" if name == "aac" else "s16p" if coarse else "s32p"
-        self._layout = context.layout.name
+        # A plain WAV says how many channels it has, and not which.
+        named = context.layout.name
+        self._layout = _LAYOUTS[channels - 1] if named.endswith("channels") else named
         self._container = container
         self._stream = _add(container, name, self.samples_a_second, self._layout, self._planar)
         self._written = 0
