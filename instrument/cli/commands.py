@@ -8,6 +8,7 @@ import typer
 
 from instrument import __version__
 from instrument.cli import (
+    bank,
     bench,
     bench_swap,
     devices,
@@ -16,6 +17,7 @@ from instrument.cli import (
     models,
     play,
     render,
+    survey,
     takes,
 )
 
@@ -26,6 +28,8 @@ def command_line() -> typer.Typer:
     app.callback()(_about)
     app.command("play")(play.play)
     app.command("render")(render.render_command)
+    app.command("survey")(survey.survey_command)
+    app.command("bank")(bank.bank_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)
