@@ -11,14 +11,18 @@ from instrument.cli import (
     bank,
     bench,
     bench_swap,
+    conform,
     devices,
     directions,
     doctor,
+    journeys,
+    loop,
     models,
     play,
     render,
     survey,
     takes,
+    trace,
 )
 
 
@@ -29,7 +33,11 @@ def command_line() -> typer.Typer:
     app.command("play")(play.play)
     app.command("render")(render.render_command)
     app.command("survey")(survey.survey_command)
+    app.command("journeys")(journeys.journeys_command)
+    app.command("loop")(loop.loop_command)
     app.command("bank")(bank.bank_command)
+    app.command("conform")(conform.conform_command)
+    app.command("trace")(trace.trace_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

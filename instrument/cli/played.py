@@ -42,7 +42,11 @@ class Played:
 
     def marks(self) -> list[tuple[float, str]]:
         """Moments with names, in seconds; only takes have some."""
-        return marks_of(self.record, str(self.source)) if self.record else []
+        if self.record is None:
+            return []
+        rate = self.record.header.rate
+        marks = marks_of(self.record, str(self.source))
+        return [(rate.time_of(mark.frame), mark.name) for mark in marks]
 
 
 def open_source(source: Path, rate: FrameRate | None = None) -> Played:

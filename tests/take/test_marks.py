@@ -1,102 +1,128 @@
-"""The moments of a take that have names, and takes sampled at any times."""
+"""Marks: what was called in a take, at the first row that shows it, by its own name."""
 
-from collections.abc import Iterator
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+from test_replay_tempo import BEATING, Stage
 
 from instrument import InstrumentError
 from instrument.cli.sources import assemble
 from instrument.event import ControlEvent
-from instrument.performance.score import Cue, Score
-from instrument.take import replay
-from instrument.take.header import TakeHeader
-from instrument.take.marks import _cues, marks_of
-from instrument.take.reader import TakeRecord
-from instrument.take.replay import attachments_of, play, resample, sample
-from instrument.timebase import FrameRate
+from instrument.take.marks import marks_of
 
-RATE = FrameRate(30)
-ROWS = 60
-EVENTS = (
-    ControlEvent("/waypoint/2/go", 1.0, 0.21),
-    ControlEvent("/waypoint/2/go", 0.0, 0.25),
-    ControlEvent("/raw/glide/beats", 1.0, 0.3),
-    ControlEvent("/preset/3/recall", 1.0, 0.9),
-    ControlEvent("/preset/3/save", 1.0, 1.0),
-    ControlEvent("/performance/home", 1.0, 1.37),
-    ControlEvent("/score/play", 1.0, 1.5),
-    ControlEvent("/score/play", 0.0, 1.8),
-)
-
-
-def record_of(events: tuple[ControlEvent, ...]) -> TakeRecord:
-    programme = assemble("procedural", None, 5, "30")
-    performer = programme.performer
-    began = performer.begin()
-    rows = list(play(performer, began, events, RATE, ROWS))
-    header = TakeHeader(
-        "dawn", RATE, performer.spec, performer.space.addresses, seed=performer.seed
-    )
-    return TakeRecord(
-        Path("dawn.take"), header, attachments_of(performer, programme.preset, began),
-        np.stack([z for z, _ in rows]), np.stack([v for _, v in rows]).astype(np.float32),
-        np.ones(ROWS, bool), events, (), True, (),
-    )  # fmt: skip
+PRESET = """
+format = "preset/1"
+model = "procedural"
+bank = "first-light"
+[[scene]]
+name = "storm"
+waypoint = "3"
+[[binding]]
+source = "/osc/fader/1"
+target = "/waypoint/4/go"
+mode = "trigger"
+[[cue]]
+at = 0.25
+address = "/waypoint/3/go"
+[[cue]]
+at = 0.5
+address = "/raw/master/gain"
+value = 0.5
+"""
 
 
 @pytest.fixture(scope="module")
-def record() -> Iterator[TakeRecord]:
-    yield record_of(EVENTS)
+def stage(tmp_path_factory):
+    path = tmp_path_factory.mktemp("marks") / "show.toml"
+    path.write_text(PRESET)
+    return Stage(assemble(str(path), None, None, None))
 
 
-def test_what_was_called_has_a_name(record: TakeRecord) -> None:
-    second = assemble("procedural", None, 5, "30").bank.waypoints[1].name
-    marks = marks_of(record, "dawn")
-    assert [m for m in marks if m[0] < 1.5] == [(0.21, second), (0.9, "Scene 3"), (1.37, "Home")]
-    assert (1.5, "Score") in marks
-    assert marks == sorted(marks, key=lambda mark: mark[0])
-    named = ControlEvent(f"/waypoint/{second}/go", 1.0, 0.5)
-    assert marks_of(replace(record, events=(named,)), "dawn") == [(0.5, second)]
+def marks(stage, *events):
+    found = marks_of(stage.record(tuple(ControlEvent(*event) for event in events)), "t.take")
+    return [(mark.frame, mark.name, mark.address) for mark in found]
 
 
-def test_cues_count_while_the_score_plays() -> None:
-    score = Score((Cue(0.0, "/waypoint/1/go"), Cue(0.4, "/waypoint/2/go")), loop=1.0)
-    turns = (ControlEvent("/score/play", 1.0, 2.0), ControlEvent("/score/play", 0.0, 3.2))
-    times = [round(event.time, 6) for event in _cues(turns, score, 10.0, None)]
-    assert times == [2.0, 2.4, 3.0]
-    again = (*turns[:1], ControlEvent("/score/play", 1.0, 2.3))
-    assert [round(e.time, 6) for e in _cues(again, score, 3.0, None)] == [2.0, 2.3, 2.7]
-    assert [round(e.time, 6) for e in _cues((), score, 0.5, -0.3)] == [-0.3, 0.1]
-    assert list(_cues(turns, Score(), 10.0, 0.0)) == []
+def waypoint(stage, number):
+    return stage.programme.bank.waypoints[number - 1].name
 
 
-def test_a_damaged_take_is_said(record: TakeRecord) -> None:
-    with pytest.raises(InstrumentError, match="dusk"):
-        marks_of(replace(record, attachments={}), "dusk")
+def test_waypoints_at_the_first_row_that_shows_them(stage):
+    assert marks(
+        stage, ("/waypoint/2/go", 1.0, 0.0), ("/waypoint/3/go", 1.0, 1 / 3),
+        ("/waypoint/2/go", 1.0, 1.001),
+    ) == [
+        (0, waypoint(stage, 2), "/waypoint/2/go"),
+        (10, waypoint(stage, 3), "/waypoint/3/go"),
+        (31, waypoint(stage, 2), "/waypoint/2/go"),
+    ]  # fmt: skip
 
 
-def test_a_take_is_sampled_at_any_times(record: TakeRecord) -> None:
-    exact = [0.0, 0.0, 0.1, 0.21, 0.21000001, 1.0, 1.9]
-    made = sample(record, exact, len(exact), "dawn")
-    assert len(made) == 7
-    assert np.array_equal(made.z[0], record.z[0])
-    assert np.array_equal(made.z[1], record.z[0])
-    assert np.array_equal(made.z[2], record.z[3])
-    assert np.array_equal(made.z[5], record.z[30])
-    finer = resample(record, FrameRate(240), "dawn")
-    assert np.array_equal(finer.z[::8], record.z)
-    assert (len(finer), finer.rate) == (ROWS * 8, FrameRate(240))
+def test_through_a_binding_at_the_press_alone(stage):
+    found = marks(
+        stage, ("/osc/fader/1", 0.2, 0.1), ("/osc/fader/1", 0.9, 0.5), ("/osc/fader/1", 0.95, 0.6),
+        ("/osc/fader/1", 0.1, 0.7),
+    )  # fmt: skip
+    assert found == [(15, waypoint(stage, 4), "/waypoint/4/go")]
 
 
-def test_what_is_large_lies_on_the_disk(
-    record: TakeRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = resample(record, FrameRate(60), "dawn")
-    monkeypatch.setattr(replay, "_IN_MEMORY", 1000)
-    made = resample(record, FrameRate(60), "dawn")
-    assert isinstance(made.z, np.memmap)
-    assert np.array_equal(made.z, wanted.z)
-    assert np.array_equal(made.parameters, wanted.parameters)
+def test_cues_of_the_score(stage):
+    assert marks(stage, ("/score/play", 1.0, 1.0)) == [
+        (30, "score", "/score/play"),
+        (38, waypoint(stage, 3), "/waypoint/3/go"),
+        (45, "cue 2", "/raw/master/gain"),
+    ]
+
+
+def test_home_panic_and_models(stage):
+    found = marks(
+        stage, ("/performance/home", 1.0, 0.2), ("/performance/panic", 1.0, 0.4),
+        ("/model/1/load", 1.0, 0.6), ("/performance/hold", 1.0, 0.8),
+    )  # fmt: skip
+    assert found == [
+        (6, "home", "/performance/home"), (12, "panic", "/performance/panic"),
+        (18, "model 1", "/model/1/load"), (24, "hold", "/performance/hold"),
+    ]  # fmt: skip
+
+
+def test_scenes(stage):
+    found = marks(
+        stage, ("/preset/5/save", 1.0, 0.1), ("/preset/5/recall", 1.0, 0.5),
+        ("/preset/storm/morph", 1.0, 0.6), ("/preset/2/recall", 1.0, 0.8),
+    )  # fmt: skip
+    assert found == [
+        (15, "scene 5", "/preset/5/recall"), (18, "storm", "/preset/storm/morph"),
+        (24, "storm", "/preset/2/recall"),
+    ]  # fmt: skip
+
+
+def test_what_is_no_mark(stage):
+    assert marks(
+        stage, ("/raw/noise/strength", 20.0, 0.1), ("/tempo/tap", 1.0, 0.2), ("/pad/x", 0.3, 0.3),
+        ("/waypoint/2/go", 0.0, 0.4), ("/osc/nothing", 1.0, 0.5), ("/display/hud", 1.0, 0.6),
+    ) == []  # fmt: skip
+
+
+def test_what_waits_for_a_beat_is_marked_where_it_goes(stage):
+    record = stage.record(BEATING)
+    found = [(mark.frame, mark.address) for mark in marks_of(record, "t.take")]
+    assert [address for _, address in found] == ["/waypoint/2/go", "/waypoint/3/go"]
+    (first, _), (second, _) = found
+    assert first > 0.21 * 30 and second > 1.37 * 30  # asked for at .21 and 1.37 s
+
+
+def test_a_take_that_cannot_be_played_again(stage):
+    record = replace(stage.record(()), attachments={})
+    with pytest.raises(InstrumentError, match="cannot be played again"):
+        marks_of(record, "t.take")
+
+
+def test_among_many_events_of_a_microphone(stage):
+    heard = [ControlEvent("/raw/noise/rate", 1.0 + n % 3, n / 100) for n in range(290)]
+    called = ControlEvent("/waypoint/2/go", 1.0, 1.004)
+    record = stage.record(tuple(sorted([*heard, called], key=lambda event: event.time)))
+    assert [(m.frame, m.address) for m in marks_of(record, "t.take")] == [(31, "/waypoint/2/go")]
