@@ -43,6 +43,15 @@ def properties(**values: object) -> str:
     return "".join(f'<property name="{key}">{value}</property>' for key, value in named)
 
 
+def clock(frame: int, rate: Fraction) -> str:
+    """A frame as MLT writes it: whole hours and minutes are cut to frames one after the other."""
+    hours = int(frame / rate / 3600)
+    frame -= int(hours * 3600 * rate)
+    minutes = int(frame / rate / 60)
+    frame -= int(minutes * 60 * rate)
+    return f"{hours:02}:{minutes:02}:{float(frame / rate):06.3f}"
+
+
 @dataclass
 class Writer:
     """A document as it grows: producers, playlists, and what was written last."""
@@ -58,9 +67,7 @@ class Writer:
     def time(self, frame: int) -> str:
         if not self.clock:
             return str(frame)
-        millis = round(frame / self.rate * 1000)
-        seconds, millis = divmod(millis, 1000)
-        return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{millis:03}"
+        return clock(frame, self.rate)
 
     def new(self, kind: str = "producer") -> str:
         self.count += 1
