@@ -177,6 +177,7 @@ def _row(reader: Reader, track: Element, service: Element) -> tuple[Lane, bool]:
         rows = [replace(row, hidden=False) for row in rows]
     composed(reader, service, rows, whole=False)
     lane = Lane(one_lane(rows), max((row.lane.length for row in rows), default=0))
+    lane.faded = [record for row in rows for record in row.lane.faded]
     lane.clips.sort(key=lambda clip: clip.record.start)
     reader.shade(lane, effects_of(reader.document, service, 0, lane.length), service)
     return lane, hidden

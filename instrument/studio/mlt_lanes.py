@@ -34,11 +34,13 @@ class Lane:
     """Clips in the order of time, and how many frames the lane has, empty ones at its end too.
 
     `reach` is, for each clip, how far it and those before it go: worked out when it is needed.
+    `faded` are the frames of clips that are transparent of their own accord.
     """
 
     clips: list[Clip] = field(default_factory=list)
     length: int = 0
     reach: list[int] = field(default_factory=list)
+    faded: list[FrameRange] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -106,6 +108,11 @@ class Reader:
             freeze = None
         clip = Clip(source.media, record, source.retimed(start, freeze), source.name)
         lane.clips.append(_shaded(clip, effects, start))
+        faded = np.flatnonzero(_opacity(lane.clips[-1]) < 1.0)
+        if len(faded):
+            lane.faded.append(
+                FrameRange(record.start + int(faded[0]), record.start + int(faded[-1]) + 1)
+            )
         for verdict, what in (*source.notes, *effects.notes):
             self.remark(verdict, what, record)
         return frames
@@ -256,7 +263,7 @@ def weigh(lane: Lane, start: int, weights: F64) -> None:
         if bool(np.all(weights[here] == 1.0)):
             continue
         own = slice(left - clip.record.start, right - clip.record.start)
-        opacity = np.ones(len(clip.record)) if clip.opacity is None else clip.opacity.copy()
+        opacity = _opacity(clip)
         old = opacity[own].copy()
         share = weights[here] * old * left_over[here]
         rest = 1.0 - used[here]
@@ -265,6 +272,11 @@ def weigh(lane: Lane, start: int, weights: F64) -> None:
         used[here] += share
         left_over[here] *= 1.0 - old
         lane.clips[index] = replace(clip, opacity=opacity)
+
+
+def _opacity(clip: Clip) -> F64:
+    """Its opacity ``F64[len(record)]``, a copy."""
+    return np.ones(len(clip.record)) if clip.opacity is None else clip.opacity.copy()
 
 
 def occupied(lane: Lane, length: int) -> NDArray[np.bool_]:

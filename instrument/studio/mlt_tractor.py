@@ -19,6 +19,7 @@ from instrument.studio.mlt_document import SERVICES
 from instrument.studio.mlt_lanes import Lane, Reader, occupied, weigh
 from instrument.studio.mlt_transitions import Transition, transitions_of
 from instrument.studio.timeline import Clip
+from instrument.timebase import FrameRange
 
 MOST_CELLS = 400_000_000  # tracks x frames: a day of 40 tracks at 115 frames a second
 
@@ -63,6 +64,7 @@ def composed(reader: Reader, tractor: Element, rows: list[Row], *, whole: bool) 
     merged = [np.full(length, row.hidden) for row in rows]
     onto = [np.full(length, index, np.int32) for index in range(len(rows))]
     for transition in transitions:
+        _say_if_faded(reader, transition, rows)
         _apply(transition, rows, filled, merged, onto)
     if whole:
         _settle(rows, filled, merged, onto)
@@ -91,6 +93,18 @@ def _apply(
     if transition.weights is None:
         return
     weigh(rows[above].lane, transition.start, np.where(active, transition.weights, 1.0))
+
+
+def _say_if_faded(reader: Reader, transition: Transition, rows: list[Row]) -> None:
+    """What a transition makes of clips that are fading was not to be measured to the last digit."""
+    if transition.weights is None:
+        return
+    for row in rows[transition.below : transition.above + 1]:
+        for record in row.lane.faded:
+            start, stop = max(record.start, transition.start), min(record.stop, transition.stop)
+            if start < stop:
+                said = "a clip that turns transparent within a transition"
+                reader.remark("approximated", said, FrameRange(start, stop))
 
 
 def _settle(

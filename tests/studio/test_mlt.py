@@ -347,6 +347,15 @@ def test_a_fade_by_transparency(tmp_path: Path) -> None:
     assert painted[3][13] == pytest.approx(2 / 3)
 
 
+def test_a_fade_by_transparency_within_a_transition_is_told(tmp_path: Path) -> None:
+    made = filter_("brightness", 10, 19, level=1, alpha="0=0;9=1")
+    (remark,) = read(tmp_path, *two_tracks(transition("luma", 3, 6, b_track=1), upper=made)).remarks
+    assert (remark.verdict, remark.record) == ("approximated", FrameRange(3, 7))
+    later = filter_("brightness", 18, 19, level=1, alpha="0=0;1=1")
+    over = transition("luma", 3, 6, b_track=1)
+    assert read(tmp_path, *two_tracks(over, upper=later)).remarks == ()
+
+
 def test_a_fade_of_a_whole_track(tmp_path: Path) -> None:
     row = playlist(
         "main",
