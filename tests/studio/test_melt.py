@@ -115,8 +115,9 @@ call() {
     /kdenlive/MainWindow_1 org.kde.KMainWindow.$1 $2 2>/dev/null
 }
 until [ $(call actions | wc -l) -gt 400 ]; do sleep 0.5; done
-while cmp -s before project.kdenlive; do
-  sleep 1
+# it listens before it has read the project whole
+until grep -q Flowers project.kdenlive && ! cmp -s before project.kdenlive; do
+  sleep 3
   call activateAction string:file_save
 done
 sleep 1
