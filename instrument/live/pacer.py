@@ -43,7 +43,7 @@ _BETWEEN = 0.1  # s from one event to the next
 class Row:
     """What the pacer must know of a row: `z F32[shape]` at `time` seconds, which never go back.
 
-    `place F64[shape]` is where the spring alone has it: without what breathes or is added.
+    `place F[shape]` is where the spring alone has it: without what breathes or is added.
     `rate` is in force there, `base` what it is without what modulates it, `even` how much of the
     unevenness is to go. `scene` is whatever else a picture depends on: only pictures of one scene
     are compared.
@@ -52,7 +52,7 @@ class Row:
     index: int
     time: float
     z: F32
-    place: F64
+    place: F32 | F64
     rate: float
     base: float
     even: float

@@ -31,11 +31,12 @@ class Pacing:
 
         `index` counts on where a take begins and time is called 0 again.
         """
-        place = p.flight.on_shell(p.time, self._performer.spec.radius)
         scene = (*projection.seen, *(float(values[column]) for column in self._scene))
         rate, even = float(values[self._rate]), float(values[self._even])
         if values[self._freeze] >= 0.5:  # pictures still come, and nobody sees them
             even = 0.0
+        # Where nothing is evened, nobody asks how the spring goes.
+        place = p.flight.on_shell(p.time, self._performer.spec.radius) if even > 0.0 else z
         base = float(p.values[self._rate])
         row = Row(index, self._frames.time_of(index), z, place, rate, base, even, scene)
         return self._pacer.follow(row, projection.arrived, len(projection.seen) == 1)
