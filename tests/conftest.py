@@ -4,9 +4,35 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from screens import wait_for_manager, x_server
+
+# These are about time, windows and servers: they want the machine to themselves. All others are
+# arithmetic and may share its cores (`scripts/test` runs them two at a time).
+ALONE = frozenset(
+    """
+    cli/test_bench_swap cli/test_hands_and_ears cli/test_swapping
+    control/test_ear control/test_ear_servers control/test_link control/test_midi_jack
+    control/test_midi_rig control/test_osc_bench control/test_osc_discovery
+    control/test_osc_server control/test_osc_web
+    test_scripts test_timebase test_wheel
+    """.split()
+)
+ALONE_FOLDERS = ("display", "live")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: wants the machine to itself")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here).with_suffix("").as_posix()
+        if place in ALONE or place.startswith(ALONE_FOLDERS):
+            item.add_marker("alone")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

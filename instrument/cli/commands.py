@@ -8,14 +8,18 @@ import typer
 
 from instrument import __version__
 from instrument.cli import (
+    bank,
     bench,
     bench_swap,
     devices,
     directions,
     doctor,
+    journeys,
+    loop,
     models,
     play,
     render,
+    survey,
     takes,
 )
 
@@ -26,6 +30,10 @@ def command_line() -> typer.Typer:
     app.callback()(_about)
     app.command("play")(play.play)
     app.command("render")(render.render_command)
+    app.command("survey")(survey.survey_command)
+    app.command("journeys")(journeys.journeys_command)
+    app.command("loop")(loop.loop_command)
+    app.command("bank")(bank.bank_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

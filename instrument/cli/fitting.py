@@ -48,6 +48,15 @@ def fit_bank(
     return _moved(bank, rows, replace(latent, scale=scale or None))
 
 
+def measured(latent: LatentSpec, manifest: ModelManifest, tell: Tell) -> LatentSpec:
+    """`latent` of `manifest`, with the scale of its w, so that degrees mean something there."""
+    z = spaces_of(manifest).get("z")
+    if latent.space != "w" or latent.scale is not None or z is None:
+        return latent
+    nothing = np.zeros((0, z.size), np.float32)
+    return replace(latent, scale=map_rows(manifest, nothing, nothing[:, 0], tell).scale or None)
+
+
 def _mapped(
     bank: WaypointBank, manifest: ModelManifest, snapshot: float | None, tell: Tell
 ) -> WaypointBank:

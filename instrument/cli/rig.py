@@ -7,12 +7,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from instrument.cli.ports import Wishes, open_ear, open_osc, tree_of
-from instrument.cli.sources import Programme
+from instrument.cli.sources import OWN_PRESETS, Programme
 from instrument.control.device import Put
 from instrument.control.link import LinkSession
 from instrument.control.midi import MidiRig
@@ -28,7 +27,6 @@ from instrument.performance.state import Performance
 from instrument.performance.teaching import bindings_now, lesson
 from instrument.timebase import Clock
 
-OWN_PRESETS = Path("my-presets")  # where a bundled preset is copied to when it is changed
 _GLOWS = 0.5  # of a lamp; one that knows only on and off is off
 _LOOK = 0.2  # s between two looks at the devices
 _SILENCE = -100.0  # dBFS

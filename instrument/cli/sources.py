@@ -26,6 +26,7 @@ from instrument.take.replay import attachments_of
 from instrument.timebase import FrameRate
 
 SCRIPT = "ten-seconds.jsonl"
+OWN_PRESETS = Path("my-presets")  # where a bundled preset is copied to when it is changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,14 @@ def bundled_script() -> Path:
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name, or in that file."""
+    """The preset in that file, or of that name: what was learnt into it counts, where there is."""
     path = Path(name).expanduser()
     if path.suffix == ".toml":
         return load_preset(path)
+    own = OWN_PRESETS / f"{name}.toml"
+    if own.parent.name == OWN_PRESETS.name and own.is_file():
+        say(f"preset {name} as you left it, in {own}; without that file, as it came")
+        return load_preset(own)
     presets = sorted(p.stem for p in bundled("presets").glob("*.toml"))
     if name in presets:
         return load_preset(bundled("presets") / f"{name}.toml")

@@ -19,6 +19,8 @@ _EASE = 2.0  # s: the time constant tempo and phase are followed with
 _TOLERANCE = 0.25  # bpm
 _OCTAVES = (1.0, 0.5, 2.0)
 _FORGOTTEN = 8.0  # s without a word
+_SLOWEST, _QUICKEST = 1.0, 2000.0  # bpm that are music at all
+_FURTHEST = 60.0  # s between now and a beat that means something now
 
 
 class HeardBeat:
@@ -33,7 +35,9 @@ class HeardBeat:
     def hear(self, bpm: float, beat_time: float, confidence: float, now: float) -> Pulse | None:
         """Take what is heard at `now`: a tempo, when some beat of it falls, and 0..1 how surely."""
         said = (bpm, beat_time, confidence, now)
-        if not all(map(math.isfinite, said)) or bpm <= 0.0:
+        if not all(map(math.isfinite, said)) or not _SLOWEST <= bpm <= _QUICKEST:
+            return None
+        if abs(beat_time - now) > _FURTHEST:
             return None
         if now - self._told > _FORGOTTEN:
             self._period, self._other = 0.0, None

@@ -15,7 +15,13 @@ from instrument import InstrumentError
 from instrument.latent.space import F32, F64
 
 MOST_KINDS = 24  # tried where nobody says how many there are
+# From here on a silhouette tells of islands (Kaufman and Rousseeuw 1990 speak of weak structure
+# below 0.5); what has none is cut into FINE kinds, as many as one still tells apart.
+SEPARATED = 0.4
+FINE = 12
+_FEWEST = 10  # rows a kind should have
 _RESTARTS = 6  # the best of so many starts: k-means++ alone is now and then unlucky
+_TRIALS = 3  # the same, where only the number of kinds is sought
 _MOST_ROUNDS = 100
 _JUDGED = 1500  # points at most from which silhouettes are taken: they need all pairs
 _DIMENSIONS = 48  # principal ones that are kept; what they leave out is noise to a cluster
@@ -30,7 +36,7 @@ class Clusters:
 
     `distances F64[n]` lead from each point to its centre. `silhouette` is -1..1: how much nearer
     points are to their own kind than to the next (1: islands; 0: no kinds at all); `tried` gives it
-    for every number of kinds that was considered.
+    for every number of kinds that was considered, where that was left open.
     """
 
     labels: Labels
@@ -67,33 +73,47 @@ def find_clusters(points: F32, count: int | None = None, seed: int = 0) -> Clust
         raise InstrumentError("clusters: a point is not finite (NaN or infinity)")
     if count is not None and not 1 <= count <= len(points):
         raise InstrumentError(f"clusters {count}: allowed are 1 to {len(points)} for as many rows")
-    reduced = principal(points)
-    if count is not None:
-        counts = [count]
-    else:
-        counts = list(range(2, min(MOST_KINDS, len(points) // 4) + 1)) or [1]
     judged = _judged(len(points), seed)
+    reduced = principal(points, judged)
     apart = np.sqrt(square_distances(reduced[judged], reduced[judged]))
-    found = {k: _best_of(reduced, k, seed) for k in counts}
-    tried = {k: silhouette(apart, labels[judged]) for k, (labels, _) in found.items()}
-    chosen = max(tried, key=lambda k: tried[k])
-    return _numbered(points, found[chosen][0], tried[chosen], tried)
+    tried: dict[int, float] = {}
+    if count is None:
+        tried = _try(reduced[judged], apart, seed)
+        count = _suitable(tried, len(points))
+    labels = _best_of(reduced, count, seed)
+    return _numbered(points, labels, silhouette(apart, labels[judged]), tried)
 
 
-def principal(points: F32, dimensions: int = _DIMENSIONS) -> F64:
-    """`points` seen along their own widest directions, ``F64[n, dimensions]`` at most.
+def _try(points: F64, apart: F64, seed: int) -> dict[int, float]:
+    """The silhouette for every number of kinds that `points` may have."""
+    counts = range(2, min(MOST_KINDS, len(points) // 4) + 1)
+    return {k: silhouette(apart, _best_of(points, k, seed, _TRIALS)) for k in counts}
+
+
+def _suitable(tried: dict[int, float], rows: int) -> int:
+    """How many kinds there are; where there are no islands, into how many to cut what there is."""
+    if tried and max(tried.values()) >= SEPARATED:
+        return max(tried, key=lambda k: tried[k])
+    return max(1, min(FINE, rows // _FEWEST))
+
+
+def principal(points: F32, sample: Labels, dimensions: int = _DIMENSIONS) -> F64:
+    """`points` along the widest directions of some of them, ``F64[n, dimensions]`` at most.
 
     Distances are kept but for what the narrow directions held.
     """
-    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
-    # Of the smaller of the two tables of products: n is often below k.
+    middle = points[sample].mean(axis=0, dtype=np.float64)
+    centred = points[sample].astype(np.float64) - middle
+    # Of the smaller of the two tables of products: both have the same directions.
     if len(centred) <= centred.shape[1]:
         values, vectors = np.linalg.eigh(centred @ centred.T)
         kept = np.argsort(values)[::-1][:dimensions]
-        return np.asarray(vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0.0)))
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    kept = np.argsort(values)[::-1][:dimensions]
-    return np.asarray(centred @ vectors[:, kept])
+        kept = kept[values[kept] > values.max() * 1e-12]
+        axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])
+    else:
+        values, vectors = np.linalg.eigh(centred.T @ centred)
+        axes = vectors[:, np.argsort(values)[::-1][:dimensions]]
+    return np.asarray((points.astype(np.float64) - middle) @ axes)
 
 
 def square_distances(a: F64, b: F64) -> F64:
@@ -131,16 +151,16 @@ def _judged(count: int, seed: int) -> Labels:
     return np.sort(source.permutation(count)[:_JUDGED])
 
 
-def _best_of(points: F64, count: int, seed: int) -> tuple[Labels, float]:
-    """Labels and the sum of squared distances of the best of several starts."""
+def _best_of(points: F64, count: int, seed: int, starts: int = _RESTARTS) -> Labels:
+    """The labels of the best of several starts: with the least sum of squared distances."""
     source = np.random.Generator(np.random.Philox(key=[seed, _STREAM_START]))
     best: tuple[Labels, float] | None = None
-    for _ in range(_RESTARTS if count > 1 else 1):
+    for _ in range(starts if count > 1 else 1):
         found = _k_means(points, _begin(points, count, source))
         if best is None or found[1] < best[1]:
             best = found
     assert best is not None
-    return best
+    return best[0]
 
 
 def _begin(points: F64, count: int, source: np.random.Generator) -> F64:

@@ -147,6 +147,22 @@ def test_a_preset_may_be_called_as_its_bank_is(run, tmp_path):
     assert ran.code == 0, ran.err
 
 
+def test_what_was_learnt_into_a_bundled_preset_is_there_the_next_time(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("play", "procedural", "--headless", "--clock", "steps", "--seconds", 0.1)
+    as_it_came = run(*words)
+    assert as_it_came.code == 0 and "my-presets" not in as_it_came.err
+    own = tmp_path / "my-presets" / "procedural.toml"
+    own.parent.mkdir()
+    text = (bundled("presets") / "procedural.toml").read_text()
+    own.write_text(text + '\n[[binding]]\nsource = "/key/g"\ntarget = "/nonesuch"\n')
+    mine = run(*words)
+    assert mine.code == 1 and "my-presets" in mine.error and "/nonesuch" in mine.error
+    own.write_text(text)
+    again = run(*words)
+    assert again.code == 0 and "my-presets" in again.err
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in bundled("presets").glob("*.toml")))
 def test_every_bundled_preset_plays_its_score_and_rests(run, tmp_path, name):
     script = tmp_path / "score.jsonl"

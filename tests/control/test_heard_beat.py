@@ -105,3 +105,10 @@ def test_nothing_that_is_heard_breaks_it(words) -> None:
         if pulse is not None:
             assert pulse.bpm > 0.0
             assert math.isfinite(pulse.beats)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "beat"), [(2e-308, 0.0), (1e308, 0.0), (0.5, 0.0), (120.0, 1e300), (120.0, -90.0)]
+)
+def test_what_is_no_music_is_not_heard(bpm: float, beat: float) -> None:
+    assert HeardBeat().hear(bpm, beat, 1.0, 0.0) is None
