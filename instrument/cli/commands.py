@@ -11,6 +11,7 @@ from instrument.cli import (
     bank,
     bench,
     bench_swap,
+    conform,
     devices,
     directions,
     doctor,
@@ -21,6 +22,7 @@ from instrument.cli import (
     render,
     survey,
     takes,
+    trace,
 )
 
 
@@ -34,6 +36,8 @@ def command_line() -> typer.Typer:
     app.command("journeys")(journeys.journeys_command)
     app.command("loop")(loop.loop_command)
     app.command("bank")(bank.bank_command)
+    app.command("conform")(conform.conform_command)
+    app.command("trace")(trace.trace_command)
     app.add_typer(_takes(), name="takes")
     app.add_typer(_models(), name="models")
     app.command("devices")(devices.devices)

@@ -9,6 +9,7 @@ the ``trace`` key of the sidecar, their paths counted from its folder.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,21 @@ def blended(
     table[mixed, 2], table[mixed, 3] = 0.0, np.asarray(others)[mixed]
     table[:, 4] = np.where(mixed, weights, 0.0)
     return Trace(tuple(origins), table)
+
+
+def rows_behind(trace: Trace, row: float) -> list[tuple[Origin, float, float]]:
+    """What `row`, which may lie between two frames, was made of: origin, row in it, and share."""
+    low = math.floor(row)
+    behind: dict[tuple[int, float], float] = {}
+    for frame, part in ((low, 1.0 - (row - low)), (low + 1, row - low)):
+        if part <= 0.0:
+            continue
+        first, place, second, other, weight = trace.rows[frame].tolist()
+        for origin, at, share in ((first, place, 1.0 - weight), (second, other, weight)):
+            if origin >= 0.0 and share > 0.0:
+                key = (int(origin), at)
+                behind[key] = behind.get(key, 0.0) + part * share
+    return [(trace.origins[origin], at, share) for (origin, at), share in behind.items()]
 
 
 def trace_of(path: Path) -> Path:

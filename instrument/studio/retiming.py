@@ -67,7 +67,8 @@ class Constant:
         last = first + stride * int(offsets[-1]) if len(offsets) else 0
         if max(abs(first), abs(last)) >= 1 << 62:
             raise InstrumentError(f"a clip at speed {float(self.speed):g}: too far to count")
-        return np.asarray((first + stride * offsets + common // 2) // common, np.int64)
+        # What lies before the first frame is held, as after the last; `NO_FRAME` is neither.
+        return np.asarray(np.maximum((first + stride * offsets + common // 2) // common, 0))
 
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
@@ -97,3 +98,19 @@ class Frozen:
     def positions(self, offsets: I64, footage: Footage) -> F64:
         """See `Retiming.positions`."""
         return np.full(len(offsets), float(self.frame))
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """`retiming` from its frame `by` on: what is left of a clip whose head was cut off."""
+
+    retiming: Retiming
+    by: int
+
+    def frames(self, offsets: I64, footage: Footage) -> I64:
+        """See `Retiming.frames`."""
+        return self.retiming.frames(offsets + self.by, footage)
+
+    def positions(self, offsets: I64, footage: Footage) -> F64:
+        """See `Retiming.positions`."""
+        return self.retiming.positions(offsets + self.by, footage)

@@ -12,12 +12,12 @@ Frames are counted from 0 at the rate of the timeline; ranges are half-open.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from instrument import InstrumentError
 from instrument.latent.space import F64
-from instrument.studio.retiming import Retiming
+from instrument.studio.retiming import Later, Retiming
 from instrument.timebase import FrameRange, FrameRate, timecode
 
 LONGEST = 10_000_000  # frames: a day at 115 a second
@@ -38,7 +38,7 @@ class Remark:
 class Media:
     """Footage as an edit names it: `places` are all paths or URLs it goes by, the best first.
 
-    `rate` and `frames` are what the edit says of it, if it does.
+    `rate` and `frames` (counted at that rate) are what the edit says of it, if it does.
     """
 
     name: str
@@ -126,13 +126,68 @@ class Timeline:
     def media(self) -> Iterator[Media]:
         """All footage that is used, nested timelines included, each once."""
         seen: set[Media] = set()
-        for track in self.tracks:
-            for clip in track.clips:
-                inside = clip.media.media() if isinstance(clip.media, Timeline) else (clip.media,)
-                for media in inside:
-                    if media is not None and media not in seen:
-                        seen.add(media)
-                        yield media
+        for timeline in self.nested():
+            for clip in timeline.visible():
+                if isinstance(clip.media, Media) and clip.media not in seen:
+                    seen.add(clip.media)
+                    yield clip.media
+
+    def nested(self) -> Iterator[Timeline]:
+        """This timeline and all that lie within, each once however often it is used."""
+        seen, ahead = {id(self)}, [self]
+        while ahead:
+            timeline = ahead.pop()
+            yield timeline
+            for clip in timeline.visible():
+                if isinstance(clip.media, Timeline) and id(clip.media) not in seen:
+                    seen.add(id(clip.media))
+                    ahead.append(clip.media)
+
+    def visible(self) -> Iterator[Clip]:
+        """The clips of all tracks that are not hidden, the lowest track's first."""
+        return (clip for track in self.tracks if not track.hidden for clip in track.clips)
+
+    def cut(self, frames: FrameRange) -> Timeline:
+        """What `frames` of it show, as an edit of its own with the same timecode."""
+        if frames.stop > self.length:
+            raise InstrumentError(
+                f"{self.name}: frames {frames.start}:{frames.stop} of {self.length}"
+            )
+        tracks = tuple(
+            replace(track, clips=tuple(c for clip in track.clips if (c := _cut(clip, frames))))
+            for track in self.tracks
+        )
+        markers = (
+            replace(m, frame=m.frame - frames.start) for m in self.markers if m.frame in frames
+        )
+        remarks = (
+            replace(remark, record=_common(remark.record, frames) if remark.record else None)
+            for remark in self.remarks
+            if remark.record is None or _common(remark.record, frames)
+        )
+        return replace(
+            self, tracks=tracks, length=len(frames), start=self.start + frames.start,
+            markers=tuple(markers), remarks=tuple(remarks),
+        )  # fmt: skip
+
+
+def _common(record: FrameRange, frames: FrameRange) -> FrameRange | None:
+    """What of `record` lies in `frames`, counted from their start; None where nothing does."""
+    start, stop = max(record.start, frames.start), min(record.stop, frames.stop)
+    return FrameRange(start - frames.start, stop - frames.start) if start < stop else None
+
+
+def _cut(clip: Clip, frames: FrameRange) -> Clip | None:
+    record = _common(clip.record, frames)
+    if record is None:
+        return None
+    skipped = record.start + frames.start - clip.record.start
+    kept = slice(skipped, skipped + len(record))
+    return replace(
+        clip, record=record, retiming=Later(clip.retiming, skipped) if skipped else clip.retiming,
+        opacity=None if clip.opacity is None else clip.opacity[kept],
+        gain=None if clip.gain is None else clip.gain[kept],
+    )  # fmt: skip
 
 
 def end_of(tracks: tuple[Track, ...]) -> int:
