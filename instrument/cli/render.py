@@ -96,7 +96,7 @@ def render_film(
     # Opened before torch is: what is wrong with the name or the disk is said at once.
     film = open_film(out, (height, width), sequence.rate, codec)
     with film:
-        decoder = _open(sequence, playing, (width, height), fit)
+        decoder = open_playing(sequence, playing, (width, height), fit)
         sequence = hold_frozen(sequence)
         finished = _finisher((width, height), fit)
         with _bar(len(sequence), out.name) as tell:
@@ -153,7 +153,7 @@ def _tell_a_change(made_for: ModelReference, found: ModelManifest, source: Path)
         )
 
 
-def _open(
+def open_playing(
     sequence: ZSequence, playing: dict[int, ModelManifest], size: tuple[int, int], fit: Fit
 ) -> Decoder:
     """One decoder for all rows: the model that plays, or as many as do."""

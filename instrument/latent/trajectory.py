@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.latent import geometry
+from instrument.latent.blending import between
+from instrument.latent.path import apart
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, F64, LatentSpec
-from instrument.latent.trace import COLUMNS, Origin, blended
+from instrument.latent.trace import Origin, Trace, blended
 
 _ROWS = 512  # worked on together
 
@@ -45,8 +47,8 @@ class Trajectory:
         rows, others, weights = self._split(positions)
         z = np.array(self.sequence.z[rows], np.float32)
         for some in _blocks(np.flatnonzero(weights > 0.0)):
-            a, b = (self.sequence.z[at[some]].astype(np.float64) for at in (rows, others))
-            z[some] = join(a, b, weights[some], self.sequence.spec)
+            a, b = self.sequence.z[rows[some]], self.sequence.z[others[some]]
+            z[some] = between(a, b, weights[some], self.sequence.spec)
         return z
 
     def parameters(self, positions: F64) -> F32:
@@ -64,18 +66,21 @@ class Trajectory:
         mixed = (1.0 - weights)[:, None] * values + weights[:, None] * onward
         return np.where(smooth, mixed, values).astype(np.float32)
 
-    def trace(self, positions: F64, origin: Origin) -> F64:
-        """Rows ``F64[m, 5]`` of a trace: where in `origin`, the file of the sequence, they lie."""
-        rows, others, weights = self._split(positions)
-        over_the_seam = others < rows
-        table = np.full((len(positions), len(COLUMNS)), -1.0)
-        table[:, 0], table[:, 1], table[:, 4] = 0.0, rows + weights, 0.0
-        seam = over_the_seam & (weights > 0.0)
-        table[seam] = blended((origin,), rows[seam], others[seam], weights[seam]).rows
-        return table
+    def trace(self, positions: F64, origin: Origin, rows: F64 | None = None) -> Trace:
+        """Where in `origin`, the file of the sequence, the places of `positions` come from.
+
+        `rows F64[n]` says which of its rows each row of the sequence is, where it is not the same.
+        """
+        here, others, weights = self._split(positions)
+        own = np.arange(len(self.sequence), dtype=np.float64) if rows is None else rows
+        first, second = own[here], own[others]
+        # Between two rows that follow one another a place has one number; else it has two.
+        follows = (second == first + 1.0) | (second == first)
+        first = np.where(follows, first + weights * (second - first), first)
+        return blended((origin,), first, second, np.where(follows, 0.0, weights))
 
     def turns(self) -> F64:
-        """From each row to the next, in radians, ``F64[segments]``; of layers the widest."""
+        """From each row to the next, in radians, ``F64[segments]``, as `path.apart` measures."""
         found = np.zeros(self.segments)
         for some in _blocks(np.arange(self.segments)):
             a, b = (
@@ -121,24 +126,11 @@ class Trajectory:
         return whole
 
 
-def join(a: F64, b: F64, weights: F64, spec: LatentSpec) -> F64:
-    """Rows from `a` to `b` ``F64[n, *shape]`` by `weights` ``F64[n]`` of b."""
-    share = weights.reshape(-1, *(1,) * (len(spec.shape) - 1))
-    share = np.broadcast_to(share, a.shape[:-1])
-    return geometry.lerp(a, b, share) if spec.radius is None else geometry.slerp(a, b, share)
-
-
-def apart(a: F64, b: F64, spec: LatentSpec) -> F64:
-    """From each row of `a` to that of `b` in radians, ``F64[n]``; of layers the widest.
-
-    A free space has no angles; there it is the distance, counted in `LatentSpec.reach`.
-    """
-    off = geometry.length(a - b) / spec.reach if spec.radius is None else geometry.angle(a, b)
-    return np.asarray(off.reshape(len(off), -1).max(axis=1))
-
-
 def off_segment(p: F64, a: F64, b: F64, spec: LatentSpec) -> F64:
-    """How far each row of `p` lies from the segment between a and b, in radians, ``F64[n]``."""
+    """How far each row of `p` lies from the segment between a and b, in radians, ``F64[n]``.
+
+    Of layers the one that lies furthest off counts.
+    """
     off = _off_line(p, a, b) / spec.reach if spec.radius is None else _off_arc(p, a, b)
     return np.asarray(off.reshape(len(off), -1).max(axis=1))
 

@@ -18,6 +18,7 @@ from instrument import InstrumentError
 from instrument.decoder.protocol import Decoder
 from instrument.frame import U8
 from instrument.latent.pacing import EVEN, Curve, Lengths, retimed
+from instrument.latent.path import apart
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F64
 from instrument.latent.trajectory import Bools, Trajectory
@@ -27,6 +28,7 @@ from instrument.studio.perception import Ruler
 Tell = Callable[[str, int, int], None]  # what is being done, how many pictures of how many
 
 _BATCH = 8  # pictures decoded together
+_ROWS = 1024  # of z, looked at together
 _COARSE = 2.0  # a step so many times as long as wanted is measured in parts
 _MOST_PARTS = 16
 _STILL = 1e-4  # of a length: less than the levels of 8 bits make by themselves
@@ -77,7 +79,7 @@ class Paced:
     decoded: int
 
 
-class _Eye:
+class Eye:
     """Decodes places on a trajectory, and measures the way from each to the next."""
 
     def __init__(self, path: Trajectory, decoder: Decoder, ruler: Ruler, tell: Tell | None) -> None:
@@ -122,7 +124,7 @@ def pace(
     if len(sequence) < 2:
         raise InstrumentError(f"{sequence.source or 'z'}: {len(sequence)} row is no path, needs 2")
     path = Trajectory(sequence, wish.closed)
-    eye = _Eye(path, decoder, ruler, tell)
+    eye = Eye(path, decoder, ruler, tell)
     cuts = path.turns() >= np.radians(wish.cut)
     rows = np.arange(path.segments + 1, dtype=np.float64)
     before = eye.steps(rows, "looking")
@@ -138,7 +140,7 @@ def pace(
     return Paced(positions, before, after, _wanted(wish, after), False, tuple(found), eye.decoded)
 
 
-def _refined(lengths: Lengths, wish: Wish, eye: _Eye) -> Lengths:
+def _refined(lengths: Lengths, wish: Wish, eye: Eye) -> Lengths:
     """`lengths`, the long steps among them measured in parts: within them pace is not even."""
     wanted = lengths.whole / wish.frames
     steps = np.diff(lengths.far)
@@ -156,7 +158,7 @@ def _refined(lengths: Lengths, wish: Wish, eye: _Eye) -> Lengths:
     return lengths
 
 
-def _walk(lengths: Lengths, wish: Wish, eye: _Eye, cuts: Bools) -> tuple[F64, F64]:
+def _walk(lengths: Lengths, wish: Wish, eye: Eye, cuts: Bools) -> tuple[F64, F64]:
     """Positions, and the steps between their pictures: of all that were tried, the most even."""
     best: tuple[float, F64, F64] | None = None
     for round_ in range(wish.corrections + 1):
@@ -221,8 +223,9 @@ def _uneven(steps: F64, wish: Wish) -> float:
 def report_of(paced: Paced, wish: Wish, sequence: ZSequence, ruler: str) -> dict[str, Any]:
     """The report of a retiming: before, after, and how true it stayed to its path."""
     path = Trajectory(sequence, wish.closed)
-    z = path.z(paced.positions)
-    off = float(path.distances(paced.positions, z).max(initial=0.0))
+    off, step = _on_the_path(path, paced)
+    turns = path.turns()
+    whole = turns[turns < np.radians(wish.cut)]
     return {
         "format": "pace/1",
         "distance": ruler,
@@ -235,5 +238,30 @@ def report_of(paced: Paced, wish: Wish, sequence: ZSequence, ruler: str) -> dict
         "before": Evenness.of(paced.steps_before, sequence.rate).to_json(),
         "after": Evenness.of(paced.steps_after, sequence.rate).to_json(),
         "off_the_curve": float(f"{_uneven(paced.steps_after, wish):.6g}"),
-        "path": {"largest_distance_rad": off, "pictures_decoded": paced.decoded},
+        "path": {
+            "largest_distance_rad": float(f"{off:.3g}"),
+            "largest_step_deg": {
+                "before": round(float(np.degrees(whole.max(initial=0.0))), 4),
+                "after": round(float(np.degrees(step)), 4),
+            },
+        },
+        "pictures_decoded": paced.decoded,
     }
+
+
+def _on_the_path(path: Trajectory, paced: Paced) -> tuple[float, float]:
+    """How far the furthest row lies off the path, and the longest step from one to the next.
+
+    Both in radians, of z as it is written; a step over a cut is none.
+    """
+    off = step = 0.0
+    spec = path.sequence.spec
+    for start in range(0, len(paced.positions), _ROWS):
+        some = paced.positions[start : start + _ROWS + 1]
+        z = path.z(some)
+        off = max(off, float(path.distances(some, z).max()))
+        exact = z.astype(np.float64)
+        taken = paced.steps_after[start : start + len(z) - 1]
+        turned = apart(exact[:-1], exact[1:], spec)[np.isfinite(taken)]
+        step = max(step, float(turned.max(initial=0.0)))
+    return off, step
