@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +21,11 @@ from instrument.latent.row_stream import Block, blank, stream_sequence
 from instrument.latent.sequence import ZSequence, check_name, load_sequence
 from instrument.latent.space import F64
 from instrument.latent.trajectory import Trajectory
+from instrument.studio.film import Size
 from instrument.studio.pace import Paced, Wish, pace, report_of
 from instrument.studio.plots import need_matplotlib, pace_figure
 from instrument.studio.proxy import write_proxy
-from instrument.studio.together import together
+from instrument.studio.together import Together, together
 
 _BLOCK = 1024  # rows written together
 
@@ -65,52 +66,50 @@ def pace_command(
         raise InstrumentError(f"{target}: is what is to be paced; choose another name")
     film_size = parse_size(size)[::-1] if size else None
     ruler, decoder = ruler_of(distance), footage.open(model)
-    with looking_bar(target.name) as tell:
-        paced = pace(footage.sequence, decoder, ruler, wish, tell)
-    for line in _remarks(paced):
-        say(line)
-    fields = report_of(paced, wish, footage.sequence, ruler.name)
-    made = _write(target, footage, decoder, paced, wish, fields, _Extras(proxy, film_size, plots))
+    # The place is tried before anything is looked at, which may take long.
+    with together(target.parent, target.stem) as stage:
+        with looking_bar(target.name) as tell:
+            paced = pace(footage.sequence, decoder, ruler, wish, tell)
+        for line in _remarks(paced):
+            say(line)
+        fields = report_of(paced, wish, footage.sequence, ruler.name)
+        made = _write(stage, target, footage, paced, wish, fields, plots)
+    if proxy:
+        made["film"] = str(_film(target, decoder, film_size))
     report({"sequence": str(target), **made, **fields}, as_json, _text(target, made, fields))
 
 
-@dataclass(frozen=True, slots=True)
-class _Extras:
-    proxy: bool
-    size: tuple[int, int] | None
-    plots: bool
-
-
 def _write(
-    target: Path, footage: Footage, decoder: Decoder, paced: Paced, wish: Wish,
-    fields: dict[str, Any], extras: _Extras,
+    stage: Together, target: Path, footage: Footage, paced: Paced, wish: Wish,
+    fields: dict[str, Any], plots: bool,
 ) -> dict[str, str]:  # fmt: skip
     """Write ``NAME.npy``, the `target`, and all that goes with it; gives what else there is."""
     path = Trajectory(footage.sequence, wish.closed)
     source = f"{footage.path.name} at a pace of {wish.curve.name}"
     header = blank(replace(footage.sequence, source=source), wish.frames)
     made = {"report": f"{target.stem}.report.json"}
-    with together(target.parent, target.stem) as stage:
-        stage.write(made["report"], json.dumps(fields, indent=1).encode() + b"\n")
-        if extras.plots:
-            made["plot"] = f"{target.stem}.png"
-            stage.write(made["plot"], pace_figure(paced, footage.sequence.rate, target.stem))
-        stage.publish(
-            lambda: stream_sequence(
-                target, header, _blocks(path, paced.positions, footage), (footage.origin,)
-            )
+    stage.write(made["report"], json.dumps(fields, indent=1).encode() + b"\n")
+    if plots:
+        made["plot"] = f"{target.stem}.png"
+        stage.write(made["plot"], pace_figure(paced, footage.sequence.rate, target.stem))
+    stage.publish(
+        lambda: stream_sequence(
+            target, header, _blocks(path, paced.positions, footage), (footage.origin,)
         )
-    film = target.with_suffix(".mp4")
-    if film.is_file():  # of what stood there before
-        film.unlink()
-    if extras.proxy:
-        made["film"] = film.name
-        with bar(wish.frames, f"filming {target.stem}") as tell:
-            write_proxy(
-                film, load_sequence(target), decoder, size=extras.size, progress=tell,
-                allow_other_model=True,  # was checked when the model was chosen
-            )  # fmt: skip
+    )
+    target.with_suffix(".mp4").unlink(missing_ok=True)  # of what stood there before
     return {what: str(target.with_name(name)) for what, name in made.items()}
+
+
+def _film(target: Path, decoder: Decoder, size: Size | None) -> Path:
+    film = target.with_suffix(".mp4")
+    sequence = load_sequence(target)
+    with bar(len(sequence), f"filming {target.stem}") as tell:
+        write_proxy(
+            film, sequence, decoder, size=size, progress=tell,
+            allow_other_model=True,  # was checked when the model was chosen
+        )  # fmt: skip
+    return film
 
 
 def _blocks(path: Trajectory, positions: F64, footage: Footage) -> Iterator[Block]:
@@ -146,6 +145,8 @@ def _text(target: Path, made: dict[str, str], fields: dict[str, Any]) -> str:
     lines += [f"{what:<7} {path}" for what, path in made.items()]
     for when in ("before", "after"):
         lines.append(f"{when:<7} {_numbers(fields[when])}")
+    if fields["curve"] != "even":
+        lines.append(f"curve   {fields['curve']}, missed by {100 * fields['off_the_curve']:.1f} %")
     lines.append(
         f"path    no row further off than {fields['path']['largest_distance_rad']:.1e} rad"
     )

@@ -47,7 +47,10 @@ def plot_command(
                 rows = np.arange(len(footage.sequence), dtype=np.float64)
                 looks.append(eye.steps(rows, "looking"))
     figure = sequence_figure(motions, looks, kind)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstrumentError(f"{out}: cannot be written ({error.strerror})") from error
     with write_atomically(out) as file:
         file.write(figure)
     shown = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from instrument.cli.render import models_of
 from instrument.cli.sources import parse_size
 from instrument.decoder.models import HistoryDetails, ModelManifest
 from instrument.decoder.protocol import Decoder
+from instrument.frame import U8
 from instrument.latent.sequence import ZSequence, check_name, save_sequence
 from instrument.studio.encode import open_film
 from instrument.studio.film import Size
@@ -28,12 +30,7 @@ from instrument.studio.sheet import contact_sheet, pick_rows
 from instrument.studio.sheet_pages import png, tile_size
 from instrument.studio.snapshot_grid import Grid
 from instrument.studio.snapshot_report import Survival, survival
-from instrument.studio.snapshot_sweep import (
-    at_snapshot,
-    decode_some,
-    features_through,
-    tiles_through,
-)
+from instrument.studio.snapshot_sweep import Judge, at_snapshot, features_of, tiles_through
 from instrument.studio.together import together
 
 _TILE = 160  # pixels, the longer side
@@ -113,15 +110,17 @@ def snapshots_command(
         raise InstrumentError("rows: none is chosen")
     size = _tile_size(tile, sweep.decoder.spec.size)
     frames = Grid(sweep.labels, size, columns) if grid else None
+    judged = _judged(count, clusters)
     with together(target.parent, target.stem) as stage:
-        found = _judge(sweep, clusters)
-        fields = _report(sweep, found)
+        judge = Judge(len(sweep.snapshots), judged, OwnPerception())
         names = {"report": f"{target.stem}.report.json", "sheet": f"{target.stem}.png"}
-        stage.write(names["report"], json.dumps(fields, indent=1).encode() + b"\n")
-        stage.write(names["sheet"], _sheet(sweep, shown))
         if frames is not None:
             names["film"] = f"{target.stem}.grid.mp4"
-            _film(sweep, frames, size, stage.path(names["film"]))
+        film = stage.path(names["film"]) if frames is not None else None
+        stage.write(names["sheet"], _look(sweep, shown, judged, judge, frames, size, film))
+        found = _compare(sweep, judged, judge, clusters)
+        fields = _report(sweep, found)
+        stage.write(names["report"], json.dumps(fields, indent=1).encode() + b"\n")
         if plots:
             names["plot"] = f"{target.stem}.plot.png"
             stage.write(names["plot"], _figure(sweep, found))
@@ -147,19 +146,51 @@ def _open(source: Path, snapshots: str, model: str | None) -> _Sweep:
     return _Sweep(footage, manifest, open_decoder(manifest), tuple(chosen))
 
 
-def _judge(sweep: _Sweep, clusters: int | None) -> Survival:
-    """What the edit shows, what each snapshot makes of it, compared."""
-    sequence, perception = sweep.footage.sequence, OwnPerception()
-    rows = pick_rows(len(sequence), _JUDGED)
+def _judged(count: int, clusters: int | None) -> list[int]:
+    """Which rows the report looks at. Raises InstrumentError where they are fewer than kinds."""
+    rows = pick_rows(count, _JUDGED)
     if clusters is not None and not 1 <= clusters <= len(rows):
         raise InstrumentError(f"clusters {clusters}: allowed are 1 to {len(rows)} for as many rows")
-    every = [sequence, *sweep.through]
-    features = []
-    with looking_bar(sweep.footage.path.stem) as tell:
-        for some in features_through(every, rows, sweep.decoder, perception):
-            features.append(some)
-            tell("comparing", len(features) * len(rows), len(every) * len(rows))
-    return survival(sweep.snapshots, features[0], features[1:], clusters)
+    return rows
+
+
+def _look(
+    sweep: _Sweep, shown: Sequence[int], judged: Sequence[int], judge: Judge,
+    grid: Grid | None, size: Size, film: Path | None,
+) -> bytes:  # fmt: skip
+    """Decode everything once: write the `film`, let `judge` see; gives the sheet of `shown`.
+
+    Without a film only what the sheet and the report are made of is decoded.
+    """
+    sequence, through = sweep.footage.sequence, sweep.through
+    rows = range(len(sequence)) if film else sorted({*shown, *judged})
+    small = tile_size(sweep.decoder.spec.size, _SHEET_TILE)
+    kept: dict[tuple[int, int], U8] = {}
+
+    def see(number: int, row: int, picture: U8) -> None:
+        judge.see(number, row, picture)
+        if row in wanted:
+            kept[row, number] = fitted(picture, small).copy()
+
+    wanted = frozenset(shown)
+    with looking_bar(sweep.footage.path.stem) as tell, ExitStack() as open_films:
+        writer = None
+        if film is not None and grid is not None:
+            writer = open_films.enter_context(
+                open_film(film, grid.size, sequence.rate, "h264", PROXY)
+            )
+        tiles = tiles_through(through, rows, sweep.decoder, size, see)
+        for done, some in enumerate(tiles, 1):
+            if writer is not None and grid is not None:
+                writer.write(grid.frame(some))
+            tell("going through snapshots", done, len(rows))
+    return _sheet(sweep, shown, kept, small)
+
+
+def _compare(sweep: _Sweep, judged: Sequence[int], judge: Judge, clusters: int | None) -> Survival:
+    """What the edit shows, held against what each snapshot makes of it."""
+    edit = features_of(sweep.footage.sequence, judged, sweep.decoder, OwnPerception())
+    return survival(sweep.snapshots, edit, judge.features(), clusters)
 
 
 def _report(sweep: _Sweep, found: Survival) -> dict[str, Any]:
@@ -168,30 +199,18 @@ def _report(sweep: _Sweep, found: Survival) -> dict[str, Any]:
     return {"source": str(sweep.footage.path), "model": model, **found.to_json(sweep.images)}
 
 
-def _sheet(sweep: _Sweep, rows: Sequence[int]) -> bytes:
+def _sheet(
+    sweep: _Sweep, rows: Sequence[int], kept: Mapping[tuple[int, int], U8], size: Size
+) -> bytes:
     """A line for each of `rows`, a column for each snapshot."""
-    size = tile_size(sweep.decoder.spec.size, _SHEET_TILE)
-    columns = [
-        [fitted(picture, size).copy() for row in rows
-         for picture in decode_some(sequence, sweep.decoder, [row])]
-        for sequence in sweep.through
-    ]  # fmt: skip
-    pictures = [column[line] for line in range(len(rows)) for column in columns]
+    numbers = range(len(sweep.snapshots))
+    pictures = [kept[row, number] for row in rows for number in numbers]
     labels = [
-        f"{row}: {snapshot:g}" if first else f"{snapshot:g}"
+        ("" if number else f"row {row}: ") + f"{sweep.snapshots[number]:g}"
         for row in rows
-        for first, snapshot in ((i == 0, s) for i, s in enumerate(sweep.snapshots))
+        for number in numbers
     ]
     return png(contact_sheet(pictures, len(sweep.snapshots), labels, size))
-
-
-def _film(sweep: _Sweep, grid: Grid, size: Size, path: Path) -> None:
-    sequence = sweep.footage.sequence
-    with looking_bar(path.name) as tell:
-        with open_film(path, grid.size, sequence.rate, "h264", PROXY) as film:
-            for tiles in tiles_through(sweep.through, sweep.decoder, size):
-                film.write(grid.frame(tiles))
-                tell("filming", film.frames, len(sequence))
 
 
 def _figure(sweep: _Sweep, found: Survival) -> bytes:
@@ -218,4 +237,6 @@ def _tile_size(text: str | None, picture: Size) -> Size:
 
 
 def _thousands(images: int) -> str:
+    if images >= 1_000_000:
+        return f"{images / 1_000_000:.3g}M"
     return f"{images / 1000:.3g}k" if images >= 1000 else str(images)

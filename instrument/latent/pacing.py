@@ -17,6 +17,7 @@ from instrument import InstrumentError
 from instrument.latent.space import F64
 
 _NEAR = 1e-7  # rows: nearer to a whole one than this is that row itself
+_NOTHING = 1e-12  # a length that is none
 _FINE = 64  # straight pieces of a curve that is drawn by a formula
 _MOST = 1e6
 
@@ -91,7 +92,9 @@ _SLOWEST = 0.25  # of a named curve's quickest
 
 def _named(name: str, number: str) -> Curve:
     if number and (name != "breathe" or not re.fullmatch(r"[1-9][0-9]{0,3}", number)):
-        raise InstrumentError(f"curve {name}:{number[:20]!r}: only breathe:N has a number, 1..9999")
+        raise InstrumentError(
+            f"curve '{name}:{number[:20]}': only breathe:N has a number, 1 to 9999"
+        )
     if name == "even":
         return EVEN
     breaths = int(number or 4) if name == "breathe" else 1
@@ -141,8 +144,9 @@ class Lengths:
         before = np.bincount(step[measured], pieces[measured], len(steps))
         wide = np.bincount(step[measured], np.diff(merged)[measured], len(steps))
         # What had no length and now has some is spread evenly.
-        scale = np.where(before > 0.0, steps / np.where(before > 0.0, before, 1.0), 0.0)
-        even = np.where(before > 0.0, 0.0, steps / np.where(wide > 0.0, wide, 1.0))
+        long = before > _NOTHING
+        scale = np.where(long, steps / np.where(long, before, 1.0), 0.0)
+        even = np.where(long, 0.0, steps / np.where(wide > 0.0, wide, 1.0))
         found = pieces * scale[step] + np.diff(merged) * even[step]
         pieces = np.where(measured, found, pieces)
         return Lengths.of_steps(merged, pieces)

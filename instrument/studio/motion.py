@@ -16,7 +16,7 @@ from instrument.latent.space import F32, F64
 from instrument.timebase import FrameRate
 
 MOST_COLUMNS = 1200  # of a heat map, and points of a curve
-_MOST_NUMBERS = 256  # of z in a heat map; they have no order, so the rest may be left out
+_MOST_NUMBERS = 96  # of z in a heat map; they have no order, so the rest may be left out
 _ROWS = 2048  # looked at together
 
 

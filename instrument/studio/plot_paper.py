@@ -14,6 +14,7 @@ from instrument import InstrumentError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 KINDS = ("png", "svg", "pdf")
@@ -72,3 +73,18 @@ def bare(axes: Axes) -> None:
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def beside_title(axes: Axes) -> None:
+    """The legend to the right of the title, where it hides nothing."""
+    count = len(axes.get_legend_handles_labels()[1])
+    if count:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.985), ncols=count)
+
+
+def diverging() -> Colormap:
+    """Dark at the middle: what is far below is teal, what is far above amber."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    stops = ["#c9fff6", WANTED, "#1d5c60", "#131316", "#7a4a12", AFTER, "#fff0d2"]
+    return LinearSegmentedColormap.from_list("z", stops)

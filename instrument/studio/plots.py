@@ -18,6 +18,8 @@ from instrument.studio.plot_paper import (
     INK,
     WANTED,
     bare,
+    beside_title,
+    diverging,
     need_matplotlib,
     paper,
     printed,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["need_matplotlib", "pace_figure", "sequence_figure", "snapshot_figure"]
 
-_COLOURS = (AFTER, WANTED)
+_COLOURS = (BEFORE, AFTER)
 _HEAT_RANGE = 2.5  # of a Gaussian number 99 % lie within
 _BINS = 48
 
@@ -53,7 +55,7 @@ def pace_figure(paced: Paced, rate: FrameRate, name: str, kind: str = "png") -> 
         speed.set(title="Perceptual speed", xlabel="film time (s)", ylabel="change a second")
         speed.set_ylim(bottom=0.0)
         speed.margins(x=0.0)
-        speed.legend(loc="upper right", ncols=3)
+        beside_title(speed)
         _times(when, paced, rate)
         _spread(spread, (before, after), ("before", "after"), (BEFORE, AFTER))
         spread.set(title="How steps are spread", xlabel="change a second", ylabel="frames")
@@ -69,6 +71,7 @@ def sequence_figure(
     """
     rows = 3 if looks else 2
     title = " and ".join(motion.name for motion in motions)
+    colours = _COLOURS[-len(motions) :]
     with paper(12.0, 2.5 * len(motions) + 2.3 * rows, title) as figure:
         heights = (2.5,) * len(motions) + (2.1,) * rows
         grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=(2.6, 1.0))
@@ -84,14 +87,17 @@ def sequence_figure(
         for offset, (title, unit, values) in enumerate(quantities):
             along = figure.add_subplot(grid[len(motions) + offset, 0])
             spread = figure.add_subplot(grid[len(motions) + offset, 1])
-            for motion, some, colour in zip(motions, values, _COLOURS, strict=False):
-                _curve(along, some, motion.rate, colour, _with_cv(motion.name, some))
+            for motion, some, colour in zip(motions, values, colours, strict=True):
+                label = motion.name if title == "Turns" else _with_cv(motion.name, some)
+                _curve(along, some, motion.rate, colour, label)
             along.set(title=title, ylabel=unit, xlabel="time (s)")
             along.set_ylim(bottom=0.0)
             along.margins(x=0.0)
-            along.legend(loc="upper right", ncols=2)
-            _spread(spread, values, [m.name for m in motions], _COLOURS)
+            beside_title(along)
+            _spread(spread, values, [m.name for m in motions], colours)
             spread.set(xlabel=unit, ylabel="frames")
+            if title == "Turns":  # most frames turn by nothing, and the few that do are sought
+                spread.set_yscale("log")
         return printed(figure, kind)
 
 
@@ -113,23 +119,23 @@ def snapshot_figure(
         places = np.arange(len(names))
         share.plot(places, kept, color=AFTER, marker="o", markersize=3, label="order kept")
         share.plot(places, 1.0 - flips, color=WANTED, marker="o", markersize=3, label="kind kept")
-        share.set(title=f"What of snapshot {names[-1]} is there", xlabel="snapshot")
+        share.set(title="What is left of the edit", xlabel="snapshot")
         share.set_xticks(at, [names[i] for i in at])
-        share.set_ylim(min(0.0, float(np.nanmin(kept))), 1.03)
-        share.legend(loc="lower right")
+        share.set_ylim(float(kept.min(initial=0.0, where=np.isfinite(kept))), 1.03)
+        beside_title(share)
         return printed(figure, kind)
 
 
 def _heat(axes: Axes, motion: Motion) -> None:
-    """z over time: one line for each number, grey at 0."""
+    """z over time: one line for each number, dark at 0."""
     reach = _HEAT_RANGE if motion.size > 1 else max(1e-9, float(np.abs(motion.heat).max()))
     axes.imshow(
-        motion.heat, aspect="auto", cmap="twilight_shifted", vmin=-reach, vmax=reach,
+        motion.heat, aspect="auto", cmap=diverging(), vmin=-reach, vmax=reach,
         interpolation="nearest", extent=(0.0, motion.seconds, motion.numbers, 0.0),
     )  # fmt: skip
     bare(axes)
-    few = f", {motion.numbers} of them" if motion.numbers < motion.size else ""
-    axes.set(title=f"{motion.name}: {motion.frames} rows", ylabel=f"{motion.size} numbers{few}")
+    shown = f"{motion.numbers} of {motion.size}" if motion.numbers < motion.size else motion.size
+    axes.set(title=f"{motion.name}: {motion.frames} rows", ylabel=f"{shown} numbers of z")
     axes.set_yticks([])
     axes.set_xlabel("time (s)")
 

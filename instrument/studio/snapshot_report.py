@@ -69,8 +69,8 @@ class Survival:
         lines = ["snapshot  distance  other kind  order kept  of the edit"]
         for i, snapshot in enumerate(self.snapshots):
             flips, order = (
-                "   -" if np.isnan(v) else f"{100 * v:3.0f} %"
-                for v in (self.flips[i], self.order[i])
+                "-" if np.isnan(share) else f"{100 * share:.0f} %"
+                for share in (self.flips[i], self.order[i])
             )
             lines.append(
                 f"{snapshot:>8g}  {self.from_edit[i]:>8.3f}  {flips:>10}  {order:>10}  "

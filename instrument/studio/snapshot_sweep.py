@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from instrument.studio.proxy import fitted
 from instrument.studio.samples import parameters_at
 
 SNAPSHOT = "/model/snapshot"
+See = Callable[[int, int, U8], None]
+
 _BATCH = 8
 _MOST_BYTES = 1 << 26  # of tiles that are held while all snapshots are gone through
 
@@ -37,38 +39,61 @@ def at_snapshot(sequence: ZSequence, snapshot: float) -> ZSequence:
     )  # fmt: skip
 
 
-def features_through(
-    sequences: Sequence[ZSequence], rows: Sequence[int], decoder: Decoder, perception: Perception
-) -> Iterator[F32]:
-    """For each of `sequences`, which differ in parameters alone, ``F32[n, k]`` of some rows."""
-    for sequence in sequences:
-        found = [
-            perception.features(decode_some(sequence, decoder, rows[start : start + _BATCH]))
-            for start in range(0, len(rows), _BATCH)
-        ]
-        yield np.concatenate(found)
+def features_of(
+    sequence: ZSequence, rows: Sequence[int], decoder: Decoder, perception: Perception
+) -> F32:
+    """The features ``F32[n, k]`` of some rows' pictures."""
+    found = [
+        perception.features(decode_some(sequence, decoder, rows[start : start + _BATCH]))
+        for start in range(0, len(rows), _BATCH)
+    ]
+    return np.concatenate(found)
+
+
+class Judge:
+    """Give `see` to `tiles_through`: it keeps the features of some `rows` of each sequence."""
+
+    def __init__(self, sequences: int, rows: Sequence[int], perception: Perception) -> None:
+        self._rows = frozenset(rows)
+        self._perception = perception
+        self._found: list[list[F32]] = [[] for _ in range(sequences)]
+
+    def see(self, sequence: int, row: int, picture: U8) -> None:
+        """The picture ``U8[h, w, 3]`` of `row` through `sequence`; rows come in order."""
+        if row in self._rows:
+            self._found[sequence].append(self._perception.features(picture[None]))
+
+    def features(self) -> list[F32]:
+        """``F32[n, k]`` of each sequence."""
+        return [np.concatenate(found) for found in self._found]
 
 
 def tiles_through(
-    sequences: Sequence[ZSequence], decoder: Decoder, size: Size
-) -> Iterator[list[U8]]:
-    """For every row, in order, its picture through each of `sequences`, fitted to `size`.
+    sequences: Sequence[ZSequence], rows: Sequence[int], decoder: Decoder, size: Size,
+    see: See | None = None,
+) -> Iterator[list[U8]]:  # fmt: skip
+    """For each of `rows`, in order, its picture through each of `sequences`, fitted to `size`.
+
+    `see` is shown every picture as it was decoded, with the number of its sequence and its row.
 
     A stretch of rows is decoded through one snapshot after another: to change between them for
     every picture would cost more than the pictures.
     """
     stretch = max(1, _MOST_BYTES // (len(sequences) * size[0] * size[1] * 3))
-    count = len(sequences[0])
-    for start in range(0, count, stretch):
-        rows = range(start, min(start + stretch, count))
+    for start in range(0, len(rows), stretch):
+        some = rows[start : start + stretch]
         columns = []
-        for sequence in sequences:
+        for number, sequence in enumerate(sequences):
             tiles: list[U8] = []
-            for first in range(0, len(rows), _BATCH):
-                pictures = decode_some(sequence, decoder, rows[first : first + _BATCH])
-                tiles += [fitted(picture, size).copy() for picture in pictures]
+            for first in range(0, len(some), _BATCH):
+                batch = some[first : first + _BATCH]
+                pictures = decode_some(sequence, decoder, batch)
+                for row, picture in zip(batch, pictures, strict=True):
+                    if see:
+                        see(number, row, picture)
+                    tiles.append(fitted(picture, size).copy())
             columns.append(tiles)
-        for tile in range(len(rows)):
+        for tile in range(len(some)):
             yield [tiles[tile] for tiles in columns]
 
 
