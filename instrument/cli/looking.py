@@ -12,7 +12,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from instrument import InstrumentError
 from instrument.cli.console import console
-from instrument.cli.render import models_of, open_playing
+from instrument.cli.film_options import Presented
+from instrument.cli.painters import open_painters
+from instrument.cli.render import models_of
 from instrument.decoder.protocol import Decoder
 from instrument.latent.sequence import ZSequence, load_sequence
 from instrument.latent.space import F64
@@ -37,7 +39,7 @@ class Footage:
         """A decoder for it. Raises InstrumentError."""
         playing = models_of(self.sequence, (model,) if model else (), self.path)
         height, width = max(manifest.size for manifest in playing.values())
-        return open_playing(self.sequence, playing, (width, height), "fit")
+        return open_painters(self.sequence, playing, Presented((width, height)))
 
 
 def open_footage(source: Path) -> Footage:

@@ -12,6 +12,7 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli.console import report, say
+from instrument.cli.film_options import Presented
 from instrument.cli.looking import Footage, looking_bar, open_footage, ruler_of
 from instrument.cli.progress import bar
 from instrument.cli.sources import parse_size
@@ -24,9 +25,10 @@ from instrument.latent.trajectory import Trajectory
 from instrument.studio.film import Size
 from instrument.studio.pace import Paced, Wish, pace, report_of
 from instrument.studio.plots import need_matplotlib, pace_figure
-from instrument.studio.proxy import write_proxy
+from instrument.studio.proxy import proxy_size, write_proxy
 from instrument.studio.together import Together, together
 
+_FADES = {"/master/gain", "/display/blackout"}
 _BLOCK = 1024  # rows written together
 
 
@@ -64,7 +66,7 @@ def pace_command(
     wish = Wish(length, Curve.parse(curve), strength, loop, iterations, cut)
     if target.resolve() == footage.path.resolve():
         raise InstrumentError(f"{target}: is what is to be paced; choose another name")
-    film_size = parse_size(size)[::-1] if size else None
+    film_size = _film_size(size)
     ruler, decoder = ruler_of(distance), footage.open(model)
     # The place is tried before anything is looked at, which may take long.
     with together(target.parent, target.stem) as stage:
@@ -101,12 +103,25 @@ def _write(
     return {what: str(target.with_name(name)) for what, name in made.items()}
 
 
+def _film_size(text: str | None) -> Size | None:
+    """(height, width) of the film. Raises InstrumentError, before there is anything to film."""
+    if text is None:
+        return None
+    width, height = parse_size(text)
+    if width % 2 or height % 2:
+        raise InstrumentError(f"size {text}: width and height of a film must be even")
+    return height, width
+
+
 def _film(target: Path, decoder: Decoder, size: Size | None) -> Path:
+    """Film ``NAME.npy``, its fades with it, as ``NAME.mp4``."""
     film = target.with_suffix(".mp4")
     sequence = load_sequence(target)
+    height, width = size = size or proxy_size(decoder.spec.size)
+    fades = Presented((width, height)) if _FADES & set(sequence.addresses) else None
     with bar(len(sequence), f"filming {target.stem}") as tell:
         write_proxy(
-            film, sequence, decoder, size=size, progress=tell,
+            film, sequence, decoder, size=size, finish=fades, progress=tell,
             allow_other_model=True,  # was checked when the model was chosen
         )  # fmt: skip
     return film

@@ -92,9 +92,7 @@ _SLOWEST = 0.25  # of a named curve's quickest
 
 def _named(name: str, number: str) -> Curve:
     if number and (name != "breathe" or not re.fullmatch(r"[1-9][0-9]{0,3}", number)):
-        raise InstrumentError(
-            f"curve '{name}:{number[:20]}': only breathe:N has a number, 1 to 9999"
-        )
+        raise InstrumentError(f"curve '{name}:{number[:20]}': only breathe has one, 1 to 9999")
     if name == "even":
         return EVEN
     breaths = int(number or 4) if name == "breathe" else 1
