@@ -15,7 +15,7 @@ from instrument.latent.trajectory import Trajectory
 from instrument.studio.encode import count_frames, read_frames
 from instrument.timebase import FrameRate
 
-MODEL = find_model("procedural")
+MODEL = find_model("procedural-64")
 
 
 def journey(n: int = 16, **more) -> ZSequence:
@@ -24,7 +24,7 @@ def journey(n: int = 16, **more) -> ZSequence:
     a, b = geometry.project(keys, spec.radius or 1.0)
     # Hurried at first, so that there is something to even.
     z = geometry.slerp(a, b, 0.3 * np.linspace(0.0, 1.0, n) ** 0.4)
-    reference = ModelReference("procedural", MODEL.sha256)
+    reference = ModelReference("procedural-64", MODEL.sha256)
     return ZSequence(z.astype(np.float32), FrameRate(30), spec, reference, **more)
 
 
@@ -94,6 +94,42 @@ def test_a_loop_goes_on_over_its_seam(run, source, tmp_path) -> None:
     assert (made.trace.rows[:, 2] >= 0).any()  # rows over the seam have two
 
 
+def test_what_was_frozen_on_stage_is_passed_over_and_traced(run, tmp_path) -> None:
+    """Rows 4 to 11 showed row 3: the eye sees a halt, and the trace knows which row it saw."""
+    path = tmp_path / "walk.npy"
+    frozen = np.zeros((16, 1), np.float32)
+    frozen[4:12] = 1.0
+    save_sequence(path, journey(parameters=frozen, addresses=("/display/freeze",)))
+    ran = run("pace", path, "-o", tmp_path / "even", "--no-proxy", "--json")
+    assert ran.code == 0, ran.err
+    said = json.loads(ran.out)
+    assert said["before"]["longest_stall_s"] > said["after"]["longest_stall_s"]
+    made, before = load_sequence(tmp_path / "even.npy"), load_sequence(path)
+    assert made.trace is not None
+    rows = made.trace.rows
+    alone = rows[:, 2] < 0
+    again = Trajectory(before).z(rows[alone, 1])
+    assert again.tobytes() == made.z[alone].tobytes()
+    pairs = {(a, b) for a, b in rows[~alone][:, [1, 3]].tolist()}
+    assert pairs <= {(3.0, 12.0)}
+
+
+def test_fades_are_in_the_film(run, tmp_path) -> None:
+    path = tmp_path / "walk.npy"
+    gain = np.ones((16, 1), np.float32)
+    gain[:8] = 0.0
+    save_sequence(path, journey(parameters=gain, addresses=("/master/gain",)))
+    assert run("pace", path, "-o", tmp_path / "same", "--strength", 0).code == 0
+    light = [picture.mean() for picture in read_frames(tmp_path / "same.mp4")]
+    assert max(light[:8]) < 5.0 < min(light[8:])
+
+
+def test_an_odd_film_is_refused_before_anything_is_looked_at(run, source, tmp_path) -> None:
+    ran = run("pace", source, "-o", tmp_path / "even", "--size", "65x64")
+    assert (ran.code, "must be even" in ran.error) == (1, True)
+    assert left(tmp_path) == set()
+
+
 def test_stillness_is_said_and_kept(run, tmp_path) -> None:
     path = tmp_path / "walk.npy"
     still = journey()
@@ -128,7 +164,7 @@ def test_an_older_film_does_not_stay_beside_new_rows(run, source, tmp_path) -> N
         (["--cut", "0"], ["cut 0"]),
         (["--size", "64"], ["64"]),
         (["--model", "nowhere"], ["nowhere", "procedural"]),
-        (["--model", "procedural-64"], ["procedural-64", "z512"]),
+        (["--model", "procedural"], ["procedural", "z512", "z64"]),
     ],
 )
 def test_what_pace_cannot_do_is_one_line(run, source, tmp_path, words, names) -> None:
