@@ -39,9 +39,9 @@ def glance(pixels: U8) -> F32:
 
 
 def distance(one: F32, other: F32) -> float:
-    """How far two glances ``F32[k]`` lie apart, each colour channel counted as one: 0 alike."""
+    """How far two glances ``F32[k]`` lie apart, as the root of the mean square: 0 where alike."""
     gap = one - other
-    return math.sqrt(float(gap @ gap) / (3 * SIDE * SIDE))
+    return math.sqrt(float(gap @ gap) / gap.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Loop:
                 show.screen, self._performer.space, self._clock, self.meters, show.rate
             )
             if not self._script.says([EVENED]):  # one that was a take says by itself what was said
-                self._pacing = Pacing(self._performer.space, show.rate)
+                self._pacing = Pacing(self._performer, show.rate)
         self._followed = self._performance.models  # what the decks were told last
         self._origin = 0.0  # the clock second at which performance time was 0
         self._frame = 0  # the row that is due next, since the origin
@@ -259,8 +259,8 @@ class Loop:
         """Let the pacer look; what it says goes the way of whatever a hand says."""
         if self._pacing is None:
             return
-        base = self._performance.values
-        rate = self._pacing.look(self._index, self._z, self._values, base, projection)
+        now = self._performance
+        rate = self._pacing.look(self._index, now, self._z, self._values, projection)
         if rate is not None:
             self._show.inbox.put(ControlEvent(EVENED, rate, self._clock.now()))
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from instrument.frame import Frame
-from instrument.latent.space import F32
+from instrument.latent.space import F32, F64
 from instrument.live.glance import distance, glance
 from instrument.performance.parameters import FASTEST_PACE
 
@@ -28,7 +28,10 @@ _PATIENCE = 0.5  # s without a picture: then nothing is known of what is seen
 _GAIN = 0.1  # s: what a step of z is worth, smoothed
 _MEAN = 12.0  # s of motion over which the flight's own pace is its mean
 _REST = (0.12, 0.5)  # shares of that mean: below the first it rests, above the second it flies
-_IDLE = 0.2  # what rest counts in the mean: a slow flight after a quick one is not rest for ever
+_STILL = 0.01  # a share of the mean, too: less moves nothing
+_SURE = 1.0  # s of motion from which on the mean is trusted
+_LULL = 3.0  # s of motion: so long a rest counts in the mean as flight does
+_IDLE = 0.2  # what it counts from there on: a slow flight after a quick one is not rest for ever
 _EASE = 0.06  # s: how the rate goes to where it should be
 # e-folds a second: a rush must be met at once; who hurries while a flight sets out, makes one.
 _BRAKE, _QUICKEN = 8.0, 1.2
@@ -40,6 +43,7 @@ _BETWEEN = 0.1  # s from one event to the next
 class Row:
     """What the pacer must know of a row: `z F32[shape]` at `time` seconds, which never go back.
 
+    `place F[shape]` is where the spring alone has it: without what breathes or is added.
     `rate` is in force there, `base` what it is without what modulates it, `even` how much of the
     unevenness is to go. `scene` is whatever else a picture depends on: only pictures of one scene
     are compared.
@@ -48,6 +52,7 @@ class Row:
     index: int
     time: float
     z: F32
+    place: F32 | F64
     rate: float
     base: float
     even: float
@@ -71,7 +76,8 @@ class Pacer:
         self._look: _Look | None = None
         self._looked = -math.inf  # when a picture came last
         self._gain: float | None = None  # what a step of z is worth
-        self._mean, self._weight = 0.0, 0.0  # of the pace, and how much it rests on
+        self._mean, self._weight = 0.0, 0.0  # of the pace, and how much it stands on
+        self._rested = 0.0  # s of motion since it flew
         self._log = 0.0  # the rate that is being approached, as a logarithm
         self._spoke, self._said = -math.inf, 1.0
         self._plays = False  # whether the rate that is in force is the pacer's word
@@ -113,7 +119,7 @@ class Pacer:
 
     def _see(self, picture: Frame, now: float) -> None:
         row = self._rows.get(picture.index)
-        if row is None:  # of a row nobody remembers
+        if row is None or now - row.time > _PATIENCE:  # too old to go by
             return
         self._looked, look = now, self._look
         if look is not None and row.scene == look.row.scene:
@@ -138,23 +144,41 @@ class Pacer:
         if self._gain is None or not motion > 0.0:
             return 0.0
         pace = self._gain * _step(before.z, row.z) / motion
-        if not 0.0 < pace < math.inf:
+        own = self._gain * _step(before.place, row.place) / motion
+        if not (math.isfinite(pace) and math.isfinite(own)):
             return 0.0
-        flying = self._flying(pace)
-        weight = motion * (_IDLE + (1.0 - _IDLE) * flying)
+        flying = self._flying(own)
+        self._rested = 0.0 if flying > 0.5 else self._rested + motion
+        weight = motion * (flying + (1.0 - flying) * self._weight_of_rest(own))
         self._weight = min(self._weight + weight, _MEAN)
-        self._mean += (pace - self._mean) * min(weight / self._weight, 1.0)
-        wanted = -row.even * math.log(pace / self._mean)
+        if weight > 0.0:
+            self._mean += (pace - self._mean) * min(weight / self._weight, 1.0)
+        if flying == 0.0 or not pace > 0.0:
+            return 0.0
+        wanted = -row.even * math.log(pace / self._mean) * min(self._weight / _SURE, 1.0)
         widest = math.log(FASTEST_PACE)
         return min(max(wanted, -widest), widest) * flying
 
-    def _flying(self, pace: float) -> float:
-        """How much of a flight `pace` is, beside the mean: 0 at rest, 1 in full flight."""
-        if self._mean <= 0.0:
-            return 1.0
+    def _flying(self, own: float) -> float:
+        """How much of a flight the spring's `own` pace is, beside the mean: 0 at rest, 1 in full
+        flight. Breathing alone is rest."""
+        if self._mean <= 0.0 or own <= 0.0:
+            return float(own > 0.0)
         rests, flies = _REST
-        share = math.log(pace / self._mean / rests) / math.log(flies / rests)
+        share = math.log(own / self._mean / rests) / math.log(flies / rests)
         return min(max(share, 0.0), 1.0)
+
+    def _weight_of_rest(self, own: float) -> float:
+        """What a moment of rest counts in the mean, beside one of flight.
+
+        A lull between two flights is a part of the flying: a pace that fills it is the even one.
+        A long rest says nothing of the next flight.
+        """
+        if self._mean <= 0.0:
+            return 0.0
+        if self._rested < _LULL:
+            return 1.0
+        return _IDLE if own > _STILL * self._mean else 0.0
 
     # What is said of it.
 
@@ -175,7 +199,7 @@ class Pacer:
         return self._said
 
 
-def _step(one: F32, other: F32) -> float:
+def _step(one: F32 | F64, other: F32 | F64) -> float:
     """How far two places of z lie apart."""
-    gap = (other - one).ravel()
+    gap = (other.astype(np.float64) - one).ravel()
     return math.sqrt(float(np.dot(gap, gap)))

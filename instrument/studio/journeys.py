@@ -113,10 +113,16 @@ def _source(number: int, seed: int) -> np.random.Generator:
 
 
 def by_way_of(keys: Keys, via: Sequence[Keys]) -> Keys:
-    """`keys` with waypoints put in half way, one after the other."""
+    """`keys` with waypoints put in half way, one after the other.
+
+    A place that comes twice in a row, as rows of an edited set may, is one key: nothing would
+    move on the way between.
+    """
     middle = len(keys) - len(keys) // 2
     before, after = range(middle), range(middle, len(keys))
-    return joined([keys.at(before), *via, keys.at(after)]) if via else keys
+    led = joined([keys.at(before), *via, keys.at(after)]) if via else keys
+    moves = [0, *(i for i in range(1, len(led)) if (led.z[i] != led.z[i - 1]).any())]
+    return led.at(moves) if len(moves) > 1 else led
 
 
 def around(journey: Journey, avoidance: Avoidance, terms: Terms, spec: LatentSpec) -> tuple[

@@ -87,6 +87,9 @@ def test_waypoints_go_in_half_way() -> None:
     assert by_way_of(keys_of_rows(sequence, [1, 2]), via).names == ("1", "15", "16", "2")
     assert by_way_of(keys_of_rows(sequence, [1, 2, 3]), via[:1]).names == ("1", "2", "15", "3")
     assert by_way_of(keys_of_rows(sequence, [1, 2]), []).names == ("1", "2")
+    assert by_way_of(keys_of_rows(sequence, [1, 15]), via[:1]).names == ("1", "15")
+    assert by_way_of(keys_of_rows(sequence, [3, 3, 4]), []).names == ("3", "4")
+    assert by_way_of(keys_of_rows(sequence, [3, 3]), []).names == ("3", "3")
 
 
 # --- rows
