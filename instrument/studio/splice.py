@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -61,7 +62,7 @@ def _write(
 ) -> None:  # fmt: skip
     period = Fraction(rate.den, rate.num)
     with contextlib.ExitStack() as stack:
-        model = stack.enter_context(_opened(parts[0][0]))
+        model = stack.enter_context(_opened(parts[0][0])).streams.video[0]
         container = stack.enter_context(
             av.open(
                 str(partial), "w", format=MUXERS[suffix], container_options=timing(suffix, rate)
@@ -87,15 +88,15 @@ def _write(
 
 def _packets(
     parts: Iterable[tuple[Path, int]], rate: FrameRate, model: VideoStream
-) -> Iterator[Packet]:
+) -> Iterator[Packet[VideoStream]]:
     """The packets of all parts in the order of decoding, each at its frame of the film."""
     start = 0
     for path, count in parts:
-        with _opened(path) as stream:
-            if stream.codec_context.extradata != model.codec_context.extradata:
+        with _opened(path) as part:
+            if part.streams.video[0].codec_context.extradata != model.codec_context.extradata:
                 raise InstrumentError(f"{path}: was encoded with other settings than the first")
             shown = set()
-            for packet, frame in _frames(stream, rate):
+            for packet, frame in _frames(part, rate):
                 shown.add(frame)
                 packet.pts, packet.duration = start + frame, 1
                 packet.time_base = Fraction(rate.den, rate.num)
@@ -107,26 +108,29 @@ def _packets(
 
 def _delay(path: Path, rate: FrameRate) -> int:
     """By how many frames decoding runs ahead of showing."""
-    with _opened(path) as stream:
-        frames = enumerate(frame for _, frame in _frames(stream, rate))
+    with _opened(path) as part:
+        frames = enumerate(frame for _, frame in _frames(part, rate))
         return max((number - frame for number, frame in frames), default=0)
 
 
-def _frames(stream: VideoStream, rate: FrameRate) -> Iterator[tuple[Packet, int]]:
+def _frames(part: InputContainer, rate: FrameRate) -> Iterator[tuple[Packet[VideoStream], int]]:
     """Every packet and which frame of its part it shows."""
+    stream = part.streams.video[0]
     assert stream.time_base is not None
     per_tick = stream.time_base * Fraction(rate.num, rate.den)
-    for packet in stream.container.demux(stream):
+    for packet in part.demux(stream):
         if packet.size:
             yield packet, round((packet.pts or 0) * per_tick)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[VideoStream]:
+def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         with av.open(str(path)) as container:
-            yield container.streams.video[0]
+            if not container.streams.video:
+                raise InstrumentError(f"{path}: is no part of a film (holds no pictures)")
+            yield container
     except FileNotFoundError:
         raise InstrumentError(f"{path}: is missing") from None
-    except (av.InvalidDataError, IndexError) as error:
+    except av.InvalidDataError as error:
         raise InstrumentError(f"{path}: is no part of a film ({error})") from error
