@@ -76,6 +76,7 @@ class Workplace:
         """
         there = self.read()
         if there is None:
+            shutil.rmtree(self._gone, ignore_errors=True)
             with self._disk_errors():
                 self.chunks.mkdir(parents=True, exist_ok=True)
                 self._place(self.manifest_path, manifest.to_json())
@@ -96,11 +97,18 @@ class Workplace:
         if not self.folder.exists():
             return
         # Renamed first: what is half removed must not be taken for a render that can go on.
-        away = self.folder.with_name(f"{self.folder.name}.gone")
-        with contextlib.suppress(OSError):
-            shutil.rmtree(away, ignore_errors=True)
-            self.folder.replace(away)
-        shutil.rmtree(away, ignore_errors=True)
+        shutil.rmtree(self._gone, ignore_errors=True)
+        try:
+            self.folder.replace(self._gone)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InstrumentError(f"{self.folder}: cannot be removed ({reason})") from error
+        shutil.rmtree(self._gone, ignore_errors=True)
+
+    @property
+    def _gone(self) -> Path:
+        """What a discarded render is called while it is removed."""
+        return self.folder.with_name(f"{self.folder.name}.gone")
 
     def discard_if_empty(self) -> None:
         """Leave nothing behind of a render none of whose chunks was finished."""

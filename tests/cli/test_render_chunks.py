@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.resources import child_environment
+from instrument.resources import bundled, child_environment
 from instrument.studio.encode import count_frames, read_frames
 
 FRAMES = 600
@@ -265,6 +265,20 @@ def test_workers_and_batches_make_the_same_film(run, show):
                            "--chunk", chunk)))["pictures_sha256"]
         for workers, batch, chunk in ((1, 1, 600), (2, 1, 600), (3, 4, 100), (2, 8, 240))
     }  # fmt: skip
+    assert len(shas) == 1
+
+
+def test_networks_side_by_side_paint_what_one_paints(run, show):
+    own = json.loads((bundled("presets") / "models" / "procedural" / "manifest.json").read_text())
+    (show / "card" / "manifest.json").write_text(json.dumps({**own, "size": [48, 48]}))
+    chance = np.random.Generator(np.random.Philox(3))
+    np.save(show / "walk.npy", chance.standard_normal((90, 512), np.float32))
+    shas = {
+        summary(run(*words(show, "film.mp4", "--json", "--workers", workers, "--chunk", chunk)))[
+            "pictures_sha256"
+        ]
+        for workers, chunk in ((1, 600), (3, 30), (2, 7))
+    }
     assert len(shas) == 1
 
 

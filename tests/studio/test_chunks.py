@@ -214,6 +214,13 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
         assert not other.exists()
 
 
+def test_what_was_half_removed_is_no_render(tmp_path: Path) -> None:
+    rendered(tmp_path / "film.mov")
+    (tmp_path / ".film.mov.render").rename(tmp_path / ".film.mov.render.gone")
+    assert rendered(tmp_path / "film.mov").rendered == 50
+    assert names(tmp_path) == [".film.mov.render"]
+
+
 def test_another_render_in_the_same_place_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "film.mov"
     rendered(out, manifest(fit="fill"))
