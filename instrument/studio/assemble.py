@@ -93,8 +93,7 @@ def pictures_sha256(records: Records) -> str:
     """One SHA-256 for all frames in order: equal films, equal numbers, however they were made."""
     digest = hashlib.sha256()
     for record in records.values():
-        for picture in record.pictures:
-            digest.update(bytes.fromhex(picture))
+        digest.update(record.digests)
     return digest.hexdigest()
 
 

@@ -159,15 +159,15 @@ class _Rendering:
 
     def _finished(
         self, decoded: Iterator[tuple[int, Pixels]], pool: ThreadPoolExecutor
-    ) -> Generator[tuple[int, Pixels, str], None, None]:
+    ) -> Generator[tuple[int, Pixels, bytes], None, None]:
         """Every frame as it goes into the film, and its SHA-256, made a few frames ahead."""
         finish = self._job.frames[0].finish
 
-        def finished(row: int, picture: Pixels) -> tuple[int, Pixels, str]:
+        def finished(row: int, picture: Pixels) -> tuple[int, Pixels, bytes]:
             frame = np.ascontiguousarray(finish(picture, row))
-            return row, frame, hashlib.sha256(frame.data).hexdigest()
+            return row, frame, hashlib.sha256(frame.data).digest()
 
-        pending: deque[Future[tuple[int, Pixels, str]]] = deque()
+        pending: deque[Future[tuple[int, Pixels, bytes]]] = deque()
         for row, picture in decoded:
             pending.append(pool.submit(finished, row, picture))
             if len(pending) >= _FINISHED_AHEAD:
@@ -176,11 +176,11 @@ class _Rendering:
             yield pending.popleft().result()
 
     def _encode(
-        self, chunk: FrameRange, frames: Iterator[tuple[int, Pixels, str]]
-    ) -> tuple[FilmWriter, list[str]]:
+        self, chunk: FrameRange, frames: Iterator[tuple[int, Pixels, bytes]]
+    ) -> tuple[FilmWriter, list[bytes]]:
         """Write the frames of `chunk` into a film of its own, still to be closed."""
         place = self._stage / self._job.work.path_of(chunk).name
-        writer, hashes = self._job.open_chunk(place), list[str]()
+        writer, hashes = self._job.open_chunk(place), list[bytes]()
         try:
             for row, frame, digest in islice(frames, len(chunk)):
                 begun = self._clock.now()
@@ -194,10 +194,10 @@ class _Rendering:
             raise
         return writer, hashes
 
-    def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[str]) -> None:
+    def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[bytes]) -> None:
         """Finish the film of a chunk, seal it and put it in its place."""
         writer.close()
-        record = ChunkRecord(chunk, *seal(writer.path), tuple(hashes))
+        record = ChunkRecord(chunk, *seal(writer.path), b"".join(hashes))
         self._job.work.keep(self._job.manifest, writer.path, record)
         self._tally.records[chunk] = record
         self._tally.made.add(chunk)

@@ -25,17 +25,26 @@ from instrument.timebase import FrameRange
 
 RECORD = "render-chunk/1"
 _BLOCK = 1 << 20  # bytes
+Digests = bytes  # of frames: 32 bytes each
 _LARGEST_RECORD = 1 << 26  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """A finished chunk: the SHA-256 of its file, and of every frame before it was encoded."""
+    """A finished chunk: the SHA-256 of its file, and of every frame before it was encoded.
+
+    Those of the frames lie in `digests`, 32 bytes each: a film has many frames.
+    """
 
     rows: FrameRange
     bytes: int
     sha256: str
-    pictures: tuple[str, ...]
+    digests: Digests
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The SHA-256 of every frame, as people write them."""
+        return tuple(self.digests[at : at + 32].hex() for at in range(0, len(self.digests), 32))
 
 
 class Workplace:
@@ -141,13 +150,13 @@ class Workplace:
             if path.stat().st_size > _LARGEST_RECORD:
                 return None
             fields = json.loads(path.read_text(encoding="utf-8"))
-            pictures = tuple(fields["pictures"])
+            digests = b"".join(map(bytes.fromhex, fields["pictures"]))
             known = (fields["format"], fields["render"], fields["rows"])
             if known != (RECORD, manifest.sha256, [chunk.start, chunk.stop]):
                 return None
-            if len(pictures) != len(chunk) or not all(isinstance(one, str) for one in pictures):
+            if len(digests) != 32 * len(chunk):
                 return None
-            return ChunkRecord(chunk, int(fields["bytes"]), str(fields["sha256"]), pictures)
+            return ChunkRecord(chunk, int(fields["bytes"]), str(fields["sha256"]), digests)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
