@@ -58,6 +58,7 @@ FENCES = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
+    "matplotlib": ("studio.plots", "studio.plot_paper"),
     "PIL": ("display", "studio", "latent.waypoints"),
 }
 # The stage process talks to the decoder through these; torch lives behind them, in its own process.
@@ -326,6 +327,7 @@ RULES: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("live", "from rich.console import Console"),
         ("studio.render", "import typer"),
         ("take.reader", "from PIL import Image"),
+        ("studio.pace", "def late():\n    import matplotlib.figure"),
     ),
     imports_absolutely: (("latent.spring", "from . import geometry"),),
     prints_nothing: (("live", "def f():\n    print('x')"),),
