@@ -152,8 +152,10 @@ class Farm:
         late = max(self._policy.patience, self._policy.straggler * statistics.median(self._lasted))
         copies = Counter(run.task for run in self._running.values())
         for run in self._running.values():
-            slow = run.node != node and run.task.kind != "probe" and now - run.since > late
-            if slow and copies[run.task] == 1:
+            if run.task.kind == "probe" or run.node == node or now - run.since <= late:
+                continue
+            awaited = "running" if run.task.kind == "render" else "rendered"
+            if copies[run.task] == 1 and self._board[run.task.chunk].stage == awaited:
                 self._board.again += run.task.kind == "render"
                 return run.task
         return None
