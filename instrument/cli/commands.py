@@ -15,6 +15,8 @@ from instrument.cli import (
     devices,
     directions,
     doctor,
+    journeys,
+    loop,
     models,
     play,
     render,
@@ -31,6 +33,8 @@ def command_line() -> typer.Typer:
     app.command("play")(play.play)
     app.command("render")(render.render_command)
     app.command("survey")(survey.survey_command)
+    app.command("journeys")(journeys.journeys_command)
+    app.command("loop")(loop.loop_command)
     app.command("bank")(bank.bank_command)
     app.command("conform")(conform.conform_command)
     app.command("trace")(trace.trace_command)

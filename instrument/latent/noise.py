@@ -2,7 +2,8 @@
 
 Seeded Gaussian places stand at the whole phases; between them runs a cubic B-spline, whose
 spectrum is sinc⁴: at a rate of r places a second, practically nothing is faster than r Hz.
-Nothing is remembered, so any phase can be asked for in any order.
+Nothing is remembered, so any phase can be asked for in any order. Where a loop shall close, the
+places begin again after a whole number of them, and so does the noise, without a seam.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import math
 
 import numpy as np
 
+from instrument import InstrumentError
 from instrument.latent import geometry
 from instrument.latent.space import F64, LatentSpec
 
 _KEPT_PLACES = 64
+FEWEST_PLACES = 4  # of a lap: the noise at any phase is made of so many, which must be others
 
 
 class Drift:
-    """Noise for one latent space and one seed."""
+    """Noise for one latent space and one seed; with `lap` it repeats after so many places."""
 
-    def __init__(self, spec: LatentSpec, seed: int) -> None:
+    def __init__(self, spec: LatentSpec, seed: int, lap: int | None = None) -> None:
+        if lap is not None and lap < FEWEST_PLACES:
+            raise InstrumentError(f"a lap of {lap} places of noise: takes {FEWEST_PLACES} or more")
+        self._lap = lap
         self._shape = spec.shape
         self._is_shell, self._reach = spec.radius is not None, spec.reach
         self._seed = seed
@@ -46,10 +52,13 @@ class Drift:
         )
         # The places are independent, so dividing by this keeps the variance at every phase.
         scale = 1.0 / math.sqrt(math.fsum(w * w for w in weights))
-        noise = (scale * weights[0]) * self._place(whole)
+        noise = (scale * weights[0]) * self._place(self._index(whole))
         for offset in (1, 2, 3):
-            noise += (scale * weights[offset]) * self._place(whole + offset)
+            noise += (scale * weights[offset]) * self._place(self._index(whole + offset))
         return noise
+
+    def _index(self, whole: int) -> int:
+        return whole if self._lap is None else whole % self._lap
 
     def disturb(self, z: F64, strength: float, phase: float) -> F64:
         """`z F64[shape]` moved by `strength` radians (RMS over phase) in the noise's direction.

@@ -126,10 +126,15 @@ def parameters_of(path: Path) -> Path:
     return path.with_suffix(".params.npy")
 
 
-def save_sequence(path: Path, sequence: ZSequence) -> None:
-    """Write ``NAME.npy`` with all that goes with it; the array last, so it is never alone."""
+def check_name(path: Path) -> None:
+    """Raise InstrumentError where a z-sequence cannot be called so."""
     if path.suffix != ".npy" or path.name.endswith((".params.npy", ".trace.npy")):
         raise InstrumentError(f"{path}: a z-sequence is named NAME.npy")
+
+
+def save_sequence(path: Path, sequence: ZSequence) -> None:
+    """Write ``NAME.npy`` with all that goes with it; the array last, so it is never alone."""
+    check_name(path)
     if sequence.addresses:
         with write_atomically(parameters_of(path)) as file:
             np.save(file, np.ascontiguousarray(sequence.parameters, np.float32))

@@ -6,6 +6,7 @@ same clusters, numbered from the largest; nothing is left to the order of a hash
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,17 +165,24 @@ def _best_of(points: F64, count: int, seed: int, starts: int = _RESTARTS) -> Lab
 
 
 def _begin(points: F64, count: int, source: np.random.Generator) -> F64:
-    """k-means++ (Arthur and Vassilvitskii 2007): each centre far from those before it."""
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007): each centre far from those before it.
+
+    Of a few candidates, drawn by their squared distance, the one that leaves the least is taken.
+    """
     centres = [points[int(source.integers(len(points)))]]
     nearest = square_distances(points, centres[0][None])[:, 0]
+    candidates = 2 + int(math.log(count))
     while len(centres) < count:
         total = np.cumsum(nearest)
         if total[-1] > 0.0:
-            chosen = int(np.searchsorted(total, source.random() * total[-1], side="right"))
+            drawn = np.searchsorted(total, source.random(candidates) * total[-1], side="right")
+            chosen = np.minimum(drawn, len(points) - 1)
         else:  # every point lies on a centre
-            chosen = int(source.integers(len(points)))
-        centres.append(points[min(chosen, len(points) - 1)])
-        nearest = np.minimum(nearest, square_distances(points, centres[-1][None])[:, 0])
+            chosen = source.integers(len(points), size=1)
+        left = np.minimum(nearest[:, None], square_distances(points, points[chosen]))
+        best = int(np.argmin(left.sum(axis=0)))
+        centres.append(points[int(chosen[best])])
+        nearest = left[:, best]
     return np.array(centres)
 
 

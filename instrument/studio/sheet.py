@@ -36,11 +36,13 @@ def contact_sheet(
     columns: int | None = None,
     labels: Sequence[str] = (),
     size: tuple[int, int] | None = None,
+    gap: int | None = None,
 ) -> Image.Image:
     """Lay `pictures` out in rows of `columns`, each in a tile of `size` (height, width).
 
     Without `columns` the sheet comes out about 4:3; without `size` tiles are as large as the
-    first picture. `labels` stand below the pictures and are cut to the tile's width.
+    first picture. `labels` stand below the pictures and are cut to the tile's width. `gap` is the
+    room between tiles in pixels, by default a part of their width.
     Raises InstrumentError when there is nothing to show or the sheet would be too large.
     """
     if len(pictures) == 0:
@@ -50,7 +52,7 @@ def contact_sheet(
         raise InstrumentError(f"contact sheet: {len(labels)} labels, {len(pictures)} pictures")
     columns = columns or max(1, round((len(pictures) * 4 * height / (3 * width)) ** 0.5))
     columns = min(columns, len(pictures))
-    gap = max(2, width // 32)
+    gap = max(2, width // 32) if gap is None else gap
     font = ImageFont.load_default(max(9, min(18, width // 10)))
     line = _line_height(font) if labels else 0
     rows = -(-len(pictures) // columns)
