@@ -47,7 +47,7 @@ class Farm:
         clock: Clock | None = None,
     ) -> None:
         self._pool = pool
-        self._judge = order.judge
+        self._order = order
         self._policy = policy
         self._say = say
         self._tell = tell
@@ -187,7 +187,7 @@ class Farm:
         # Also where a late copy has replaced what was checked: it is then checked again.
         self._board.rendered(run.task.chunk, run.node, now)
         if one.state == "refused":
-            self._board.put_back(run.task.chunk)
+            self._render_anew(run.task.chunk)
         self._progress()
 
     def _checked(self, run: _Run, witness: Standing, reply: Reply) -> None:
@@ -198,10 +198,15 @@ class Farm:
             chunk.stage = "done"
             return self._progress()
         frames = ", ".join(map(str, run.task.frames))
-        if chunk.by != run.node and self._judge and self._judge(run.task).same:
+        if chunk.by != run.node and self._order.judge and self._order.judge(run.task).same:
             return self._refuse(witness, f"decodes frames {frames} to other pictures")
         self._refuse(self._ledger[chunk.by], f"rendered other pictures for frames {frames}")
-        self._board.put_back(chunk.number)
+        self._render_anew(chunk.number)
+
+    def _render_anew(self, number: int) -> None:
+        """What there is of the chunk is wrong."""
+        self._order.forget(number)
+        self._board.put_back(number)
 
     def _failed(self, run: _Run, one: Standing, reason: str) -> None:
         chunk = self._board[run.task.chunk]

@@ -33,12 +33,14 @@ class Policy:
 class Order:
     """What a farm is to do: `chunks` by their numbers, on nodes with these `traits`.
 
-    An empty ``traits.device`` is the one that most slots have, those with a GPU first. `judge`
-    does a check where no doubt is possible; None where this machine could not.
+    An empty ``traits.device`` is the one that most slots have, those with a GPU first. `forget`
+    takes away a finished chunk that is wrong. `judge` does a check where no doubt is possible;
+    None where this machine could not.
     """
 
     chunks: Mapping[int, FrameRange]
     traits: Traits
+    forget: Callable[[int], None]
     judge: Callable[[Task], Reply] | None = None
 
 

@@ -98,12 +98,15 @@ class Cluster:
             return Answer(given.ticket, None, reason)
         picture = ("rubbish", machine.name) if machine.lies else task.chunk
         if task.kind == "render":
-            self.storage[task.chunk] = picture
+            self.storage.setdefault(task.chunk, picture)  # what is finished is not made again
             return Answer(given.ticket, Reply(frames=CHUNK, seconds=CHUNK * machine.frame))
-        return Answer(given.ticket, Reply(same=self.storage[task.chunk] == picture))
+        return Answer(given.ticket, Reply(same=self.storage.get(task.chunk) == picture))
+
+    def forget(self, chunk: int) -> None:
+        self.storage.pop(chunk, None)
 
     def judge(self, task: Task) -> Reply:
-        return Reply(same=self.storage[task.chunk] == task.chunk)
+        return Reply(same=self.storage.get(task.chunk) == task.chunk)
 
     def stop(self) -> None:
         self.stopped = True
@@ -124,7 +127,7 @@ def run(
 ) -> FarmReport:  # fmt: skip
     told = told or Told()
     numbers = {k: FrameRange(k * CHUNK, (k + 1) * CHUNK) for k in range(chunks)}
-    order = Order(numbers, traits, cluster.judge if judged else None)
+    order = Order(numbers, traits, cluster.forget, cluster.judge if judged else None)
     farm = Farm(
         cluster, order, policy or Policy(), told.words.append, told.steps.append, cluster.clock
     )
