@@ -89,11 +89,6 @@ class Farm:
         for one in self._ledger.among("new"):
             one.state = "probing"
             self._start(Task("probe"), one)
-        # One that does not even say what it is must not keep all others waiting.
-        complete = not self._ledger.among("probing") or now - self._began > self._policy.patience
-        if complete and self._ledger.among("met") and not self._ledger.traits.device:
-            for one in self._ledger.settle():
-                self._say(f"{one.node.name} is left out: {one.trouble}")
 
     def _meet(self, one: Standing, answer: Answer) -> None:
         """A node has said what it is made of, or why it cannot."""
@@ -250,5 +245,5 @@ class Farm:
         ]  # fmt: skip
         return FarmReport(
             sum(1 for _ in self._board), self._board.frames(), self._board.again,
-            self._clock.now() - self._began, self._ledger.traits.device, tuple(nodes),
+            self._clock.now() - self._began, tuple(nodes),
         )  # fmt: skip

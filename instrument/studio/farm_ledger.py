@@ -7,14 +7,13 @@ happened and when; it knows no clock, and no chunk.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from instrument.studio.farm_task import Node, Traits
 
-State = Literal["new", "probing", "met", "serving", "resting", "refused", "gone"]
+State = Literal["new", "probing", "serving", "resting", "refused", "gone"]
 _MOST_RESTS = 6  # the longest rest is 2**6 times the first
 
 
@@ -25,7 +24,6 @@ class Standing:
     node: Node
     state: State = "new"
     trouble: str = ""
-    device: str = ""
     in_a_row: int = 0
     rests: int = 0
     until: float = 0.0
@@ -48,11 +46,11 @@ class Standing:
 class Ledger:
     """The standings of all nodes that ever were there, in the order in which they came.
 
-    `traits` are those a node must have; with no device among them, `settle` finds one.
+    `traits` are those a node must have.
     """
 
     def __init__(self, traits: Traits, most_in_a_row: int, rest: float) -> None:
-        self.traits = traits
+        self._traits = traits
         self._most = most_in_a_row
         self._rest = rest
         self._standings: dict[str, Standing] = {}
@@ -85,32 +83,11 @@ class Ledger:
         return self.among("serving")
 
     def meet(self, node: str, found: Traits) -> str | None:
-        """A node says what it is made of; why it is left out, or None."""
-        one = self[node]
-        one.device = found.device
-        wanted = replace(self.traits, device=self.traits.device or found.device)
-        difference = found.difference(wanted)
+        """A node says what it is made of; why it is to be left out, or None: it serves."""
+        difference = found.difference(self._traits)
         if difference is None:
-            one.state = "serving" if self.traits.device else "met"
+            self[node].state = "serving"
         return difference
-
-    def settle(self) -> list[Standing]:
-        """Choose the device of most slots, GPUs first; those that have another, already refused.
-
-        Pictures of two kinds of device differ by a level here and there: one kind makes them all.
-        """
-        met = self.among("met")
-        slots: Counter[tuple[bool, str]] = Counter()
-        for one in met:
-            slots[one.node.gpu, one.device] += one.node.slots
-        _, device = max(slots, key=lambda kind: (kind[0], slots[kind], kind[1]))
-        self.traits = replace(self.traits, device=device)
-        others = [one for one in met if one.device != device]
-        for one in met:
-            one.state = "serving"
-        for one in others:
-            self.refuse(one.node.id, f"device is {one.device}, this film takes {device}")
-        return others
 
     def did_well(self, node: str, frames: int, seconds: float) -> None:
         """A chunk is rendered."""

@@ -33,9 +33,8 @@ class Policy:
 class Order:
     """What a farm is to do: `chunks` by their numbers, on nodes with these `traits`.
 
-    An empty ``traits.device`` is the one that most slots have, those with a GPU first. `forget`
-    takes away a finished chunk that is wrong. `judge` does a check where no doubt is possible;
-    None where this machine could not.
+    `forget` takes away a finished chunk that is wrong. `judge` does a check where no doubt is
+    possible; None where nobody can.
     """
 
     chunks: Mapping[int, FrameRange]
@@ -75,7 +74,6 @@ class FarmReport:
     frames: int
     again: int
     seconds: float
-    device: str
     nodes: tuple[NodeReport, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +83,6 @@ class FarmReport:
             "frames": self.frames,
             "given_out_again": self.again,
             "wall_seconds": round(self.seconds, 3),
-            "device": self.device,
             "nodes": [
                 {
                     "name": node.name, "chunks": node.chunks, "frames": node.frames,

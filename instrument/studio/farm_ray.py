@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from instrument.timebase import Clock, WallClock
 
 AUTO = "auto"
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_PATIENCE = 5.0  # seconds
 _STORE = 80_000_000  # bytes, the least Ray takes: nothing is put there
 
 
@@ -29,8 +31,8 @@ def ray_pool(address: str, unit: Unit, work: str) -> Iterator[RayPool]:
     else started on this machine alone. Raises InstrumentError where there is none.
     """
     ray = _ray()
-    if address != AUTO and not _is_address(address):
-        raise InstrumentError(f"farm {address!r}: allowed are auto and HOST:PORT")
+    if address != AUTO:
+        _knock(address)
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         try:
@@ -131,9 +133,19 @@ def _ray() -> Any:
     return ray
 
 
-def _is_address(address: str) -> bool:
+def _knock(address: str) -> None:
+    """Raise InstrumentError where nobody listens at `address`: Ray would try for minutes."""
     host, _, port = address.rpartition(":")
-    return bool(host) and "/" not in host and port.isascii() and port.isdigit()
+    if not host or "/" in host or not port.isascii() or not port.isdigit():
+        raise InstrumentError(f"farm {address!r}: allowed are auto and HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InstrumentError(
+            f"farm {address}: nobody answers there ({reason}); a cluster begins with "
+            f"ray start --head, and every machine joins with ray start --address HOST:PORT"
+        ) from error
 
 
 def _line(error: BaseException) -> str:

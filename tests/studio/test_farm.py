@@ -23,7 +23,6 @@ def test_one_node_renders_everything_and_checks_itself() -> None:
     report = run(cluster, 5, told=told)
     assert cluster.storage == whole(5)
     assert (report.chunks, report.frames, report.again) == (5, 5 * CHUNK, 0)
-    assert report.device == "cpu AVX2"
     tasks = cluster.machines["a"].given
     assert [t.chunk for t in tasks if t.kind == "render"] == [0, 1, 2, 3, 4]
     assert sorted(t.chunk for t in tasks if t.kind == "check") == [0, 1, 2, 3, 4]
@@ -98,7 +97,7 @@ def test_a_node_that_hangs_holds_nobody_up() -> None:
 
 def test_a_node_that_never_answers_the_first_question_holds_nobody_up() -> None:
     cluster = Cluster(Machine("a"), Machine("b", hangs=0.0))
-    assert run(cluster, 4, traits=replace(TRAITS, device="")).seconds < 60
+    assert run(cluster, 4).seconds < 60
     assert cluster.storage == whole(4)
 
 
@@ -160,7 +159,7 @@ def test_a_lone_liar_renders_no_film() -> None:
     assert cluster.storage == {0: ("rubbish", "liar"), 1: ("rubbish", "liar")}
 
 
-@pytest.mark.parametrize("field", ["instrument", "torch", "model"])
+@pytest.mark.parametrize("field", ["instrument", "torch", "device", "model"])
 def test_another_version_is_left_out_in_one_line(field: str) -> None:
     other = Machine("other", traits=replace(TRAITS, **{field: "old"}))
     cluster, told = Cluster(other, Machine("a")), Told()
@@ -168,27 +167,6 @@ def test_another_version_is_left_out_in_one_line(field: str) -> None:
     wanted = getattr(TRAITS, field)
     assert told.words == [f"other is left out: {field} is old, this film takes {wanted}"]
     assert [t.kind for t in other.given] == ["probe"]
-
-
-def test_one_kind_of_device_makes_the_whole_film_and_it_is_a_gpu() -> None:
-    gpu = Machine("gpu", gpu=True, traits=replace(TRAITS, device="NVIDIA H100"))
-    cluster, told = Cluster(Machine("a", slots=8), gpu), Told()
-    report = run(cluster, 4, traits=replace(TRAITS, device=""), told=told)
-    assert report.device == "NVIDIA H100"
-    assert told.words == ["a is left out: device is cpu AVX2, this film takes NVIDIA H100"]
-
-
-def test_of_two_kinds_the_one_with_more_slots_makes_the_film() -> None:
-    old = replace(TRAITS, device="cpu DEFAULT")
-    cluster = Cluster(Machine("a", traits=old), Machine("b", traits=old), Machine("c", slots=3))
-    assert run(cluster, 4, traits=replace(TRAITS, device="")).device == "cpu AVX2"
-
-
-def test_a_resumed_film_keeps_its_device() -> None:
-    gpu = Machine("gpu", gpu=True, traits=replace(TRAITS, device="NVIDIA H100"))
-    cluster = Cluster(Machine("a"), gpu)
-    assert run(cluster, 4).device == "cpu AVX2"
-    assert [t.kind for t in gpu.given] == ["probe"]
 
 
 def test_nobody_sees_the_work_folder() -> None:
