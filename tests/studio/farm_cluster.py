@@ -38,6 +38,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RATE = FrameRate(30)
 SIZE = (64, 64)
 CHUNK, BATCH = 20, 4
+# A dead node is noticed after about a second: by itself Ray gives it half a minute.
+SOON = {"RAY_health_check_period_ms": "400", "RAY_health_check_timeout_ms": "2000",
+        "RAY_health_check_failure_threshold": "3",
+        "RAY_health_check_initial_delay_ms": "0"}  # fmt: skip
 
 
 def paths() -> str:
@@ -59,7 +63,7 @@ class Nodes:
     def address(self) -> str:
         return f"127.0.0.1:{self._port}"
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """One more node with one CPU; the first is the head."""
         ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
                "--node-ip-address=127.0.0.1", "--disable-usage-stats"]  # fmt: skip
@@ -72,7 +76,7 @@ class Nodes:
             node = subprocess.Popen(
                 ray, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": paths(), "RAY_USAGE_STATS_ENABLED": "0",
-                     **environment},
+                     **SOON, "FARM_NODE": str(len(self._groups))},
             )  # fmt: skip
         self._groups.append(node)
         deadline = time.monotonic() + 20
@@ -165,7 +169,7 @@ def _attempt(out: Path, chunk: int, trouble: dict[str, object]) -> None:
     attempts = out.parent / "attempts"
     attempts.mkdir(exist_ok=True)
     number = len(list(attempts.glob(f"{chunk}-*")))
-    (attempts / f"{chunk}-{number}-{os.getpid()}").touch()
+    (attempts / f"{chunk}-{number}-{os.environ['FARM_NODE']}").touch()
     chance = np.random.Generator(np.random.Philox(key=[chunk, number])).random()
     if chance < float(str(trouble.get("failing", 0))):
         if number == 0 and chunk % 2:

@@ -55,10 +55,10 @@ def test_a_node_dies_and_a_third_of_the_tasks_fail(tmp_path: Path, alone: dict[i
     told = Told()
     out = tmp_path / "films" / "film.mov"
     with cluster(2) as (nodes, started):
-        killer = threading.Thread(target=_kill_after, args=(out, 3, lambda: nodes.kill(started[1])))
+        killer = threading.Thread(target=_kill_after, args=(out, lambda: nodes.kill(started[1])))
         killer.start()
         try:
-            report = farm(out, 160, nodes.address, told, failing=0.3, slow=0.2)
+            report = farm(out, 160, nodes.address, told, failing=0.3, slow=0.5)
         finally:
             killer.join(60)
     work = Workplace(out)
@@ -75,12 +75,10 @@ def test_a_node_dies_and_a_third_of_the_tasks_fail(tmp_path: Path, alone: dict[i
     assert sum(step.frames for step in told.steps[-1:]) == 160
 
 
-def _kill_after(out: Path, chunks: int, kill: Callable[[], None]) -> None:
+def _kill_after(out: Path, kill: Callable[[], None]) -> None:
+    """When the second node has begun its second task."""
     deadline = time.monotonic() + 60
-    attempts = out.parent / "attempts"
-    while time.monotonic() < deadline:
-        if attempts.is_dir() and len(list(attempts.iterdir())) >= chunks:
-            break
+    while time.monotonic() < deadline and len(list(out.parent.glob("attempts/*-1"))) < 2:
         time.sleep(0.05)
     kill()
 
