@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.decoder.protocol import Decoder
 from instrument.studio.ahead import DecodeAhead
 from instrument.studio.film import FilmWriter, Pixels
 from instrument.studio.finishing import Frames
@@ -44,7 +45,7 @@ class Stopped(Exception):  # noqa: N818 - nothing is wrong
 class Job:
     """A render that is ready to go.
 
-    Each of `frames` has a decoder of its own; `model` is what errors call it. `open_chunk` begins
+    Each of `frames` has a decoder of its own; `decoder` is that of the first. `open_chunk` begins
     the film of one chunk.
     """
 
@@ -52,7 +53,7 @@ class Job:
     manifest: Manifest
     frames: Sequence[Frames]
     open_chunk: Callable[[Path], FilmWriter]
-    model: str
+    decoder: Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,14 @@ class _Rendering:
         self._counted, self._bytes = -_COUNTED_EVERY, 0
 
     def run(self, missing: Sequence[FrameRange]) -> None:
+        """Make them all, or as many as there are before somebody says stop."""
         manifest = self._job.manifest
         ahead = DecodeAhead(
-            self._job.frames, manifest.total, self._job.model, manifest.batch, self._clock
+            self._job.frames,
+            manifest.total,
+            self._job.decoder.spec.name,
+            manifest.batch,
+            self._clock,
         )
         with contextlib.ExitStack() as stack:
             closing = stack.enter_context(ThreadPoolExecutor(1, "closing"))
