@@ -52,7 +52,7 @@ class Farm:
         self._say = say
         self._tell = tell
         self._clock = clock or WallClock()
-        self._ledger = Ledger(order.traits, policy.in_a_row, policy.rest)
+        self._ledger = Ledger(policy.in_a_row, policy.rest)
         self._board = Board(order.chunks, policy.sample)
         self._running: dict[int, _Run] = {}
         self._lasted: list[float] = []  # seconds of every render
@@ -91,11 +91,11 @@ class Farm:
             self._start(Task("probe"), one)
 
     def _meet(self, one: Standing, answer: Answer) -> None:
-        """A node has said what it is made of, or why it cannot."""
-        if answer.reply is None or answer.reply.traits is None:
-            self._refuse(one, answer.reason or "does not say what it is made of")
-        elif difference := self._ledger.meet(one.node.id, answer.reply.traits):
-            self._refuse(one, difference)
+        """A node has said that it would render the same film, or why not."""
+        if answer.reply is None:
+            self._refuse(one, answer.reason)
+        else:
+            one.state = "serving"
 
     def _refuse(self, one: Standing, reason: str) -> None:
         if one.state != "refused":
@@ -232,7 +232,7 @@ class Farm:
         total = self._board.frames()
         speed = done / max(self._clock.now() - self._began, 1e-9)
         nodes = [(one.node.name, one.frames_a_second) for one in self._ledger.among("serving")]
-        left = (total - done) / speed if done else None
+        left = (total - done) / speed if done else 0.0
         self._tell(FarmProgress(done, total, speed, left, tuple(nodes)))
 
     def _report(self) -> FarmReport:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from instrument.studio.farm_task import Node, Traits
+from instrument.studio.farm_task import Node
 
 State = Literal["new", "probing", "serving", "resting", "refused", "gone"]
 _MOST_RESTS = 6  # the longest rest is 2**6 times the first
@@ -44,13 +44,9 @@ class Standing:
 
 
 class Ledger:
-    """The standings of all nodes that ever were there, in the order in which they came.
+    """The standings of all nodes that ever were there, in the order in which they came."""
 
-    `traits` are those a node must have.
-    """
-
-    def __init__(self, traits: Traits, most_in_a_row: int, rest: float) -> None:
-        self._traits = traits
+    def __init__(self, most_in_a_row: int, rest: float) -> None:
         self._most = most_in_a_row
         self._rest = rest
         self._standings: dict[str, Standing] = {}
@@ -81,13 +77,6 @@ class Ledger:
             if now >= one.until:
                 one.state, one.trouble = "serving", ""
         return self.among("serving")
-
-    def meet(self, node: str, found: Traits) -> str | None:
-        """A node says what it is made of; why it is to be left out, or None: it serves."""
-        difference = found.difference(self._traits)
-        if difference is None:
-            self[node].state = "serving"
-        return difference
 
     def did_well(self, node: str, frames: int, seconds: float) -> None:
         """A chunk is rendered."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from instrument.studio.farm_task import Reply, Task, Traits
+from instrument.studio.farm_task import Reply, Task
 from instrument.timebase import FrameRange
 
 
@@ -31,14 +31,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a farm is to do: `chunks` by their numbers, on nodes with these `traits`.
+    """What a farm is to do: `chunks` by their numbers, of one film.
 
     `forget` takes away a finished chunk that is wrong. `judge` does a check where no doubt is
     possible; None where nobody can.
     """
 
     chunks: Mapping[int, FrameRange]
-    traits: Traits
     forget: Callable[[int], None]
     judge: Callable[[Task], Reply] | None = None
 
@@ -50,7 +49,7 @@ class FarmProgress:
     frames: int
     total: int
     frames_a_second: float
-    seconds_left: float | None
+    seconds_left: float
     nodes: tuple[tuple[str, float], ...]
 
 

@@ -1,15 +1,15 @@
 """What a farm hands to its machines and gets back: a few numbers and words, never a picture.
 
 A *node* is one machine. It is asked three kinds of things: a ``probe`` (do you see the work
-folder, and what are you made of?), to ``render`` a chunk into the work folder, and to ``check``
-frames of a chunk that another node has rendered, by decoding them again. This module knows
-neither Ray nor decoders; `Pool` is what stands between a farm and its machines.
+folder, and would you render the same film?), to ``render`` a chunk into the work folder, and to
+``check`` frames of a chunk that another node has rendered, by decoding them again. This module
+knows neither Ray nor decoders; `Pool` is what stands between a farm and its machines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Kind = Literal["probe", "render", "check"]
@@ -25,24 +25,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
-    """What must be the same on two nodes for their pictures to be: versions, model, arithmetic."""
-
-    instrument: str
-    torch: str
-    device: str
-    model: str
-
-    def difference(self, expected: Traits) -> str | None:
-        """The first trait that is not as `expected`, in words; None where all are."""
-        for field in fields(self):
-            mine, wanted = getattr(self, field.name), getattr(expected, field.name)
-            if mine != wanted:
-                return f"{field.name} is {mine or 'not there'}, this film takes {wanted}"
-        return None
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """What a node says to a task it could do.
 
@@ -50,7 +32,6 @@ class Reply:
     is how long the task took there.
     """
 
-    traits: Traits | None = None
     same: bool = True
     frames: int = 0
     seconds: float = 0.0

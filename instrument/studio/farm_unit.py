@@ -10,10 +10,9 @@ import hashlib
 
 import numpy as np
 
-from instrument import InstrumentError, __version__
-from instrument.decoder.arithmetic import arithmetic
+from instrument import InstrumentError
 from instrument.studio.chunks import Job, Watch, render_chunks
-from instrument.studio.farm_task import Reply, Task, Traits
+from instrument.studio.farm_task import Reply, Task
 from instrument.studio.workplace import ChunkRecord
 from instrument.timebase import WallClock
 
@@ -22,7 +21,7 @@ def perform(job: Job, task: Task) -> Reply:
     """Do what `task` asks for. Raises InstrumentError where this machine cannot."""
     agree(job)
     if task.kind == "probe":
-        return Reply(traits_here(job.model))
+        return Reply()
     if not 0 <= task.chunk < len(job.manifest.chunks):
         raise InstrumentError(
             f"chunk {task.chunk}: allowed are 0 to {len(job.manifest.chunks) - 1}"
@@ -50,12 +49,6 @@ def agree(job: Job) -> None:
         )
     if difference := there.difference(job.manifest):
         raise InstrumentError(f"would render another film: {difference}")
-
-
-def traits_here(model: str) -> Traits:
-    """What this machine is made of; `model` identifies the weights."""
-    torch, device = arithmetic()
-    return Traits(__version__, torch, device, model)
 
 
 def _same(job: Job, record: ChunkRecord, row: int) -> bool:

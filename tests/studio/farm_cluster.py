@@ -145,7 +145,7 @@ def _open(out: str) -> Job:
     )
     return Job(
         Workplace(Path(out)), manifest, [PlainFrames(sequence, decoder, None)],
-        partial(_chunk, size=size), decoder.spec.sha256,
+        partial(_chunk, size=size), decoder,
     )  # fmt: skip
 
 

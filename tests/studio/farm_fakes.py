@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 from instrument.studio.farm import Farm
 from instrument.studio.farm_order import FarmProgress, FarmReport, Order, Policy
-from instrument.studio.farm_task import Answer, Node, Reply, Task, Traits
+from instrument.studio.farm_task import Answer, Node, Reply, Task
 from instrument.timebase import FrameRange, StepClock
 
-TRAITS = Traits("0.1.0", "2.13.0", "cpu AVX2", "aa" * 32)
 CHUNK = 10  # frames
 Trouble = Callable[[int, Task], str]  # (which of its tasks, task) → why it fails, or nothing
 
@@ -25,7 +24,6 @@ class Machine:
     name: str
     slots: int = 1
     gpu: bool = False
-    traits: Traits | None = TRAITS
     frame: float = 0.1
     lies: bool = False
     blind: str = ""  # why it cannot be probed
@@ -92,7 +90,7 @@ class Cluster:
     def _answer(self, given: Given) -> Answer:
         machine, task = given.machine, given.task
         if task.kind == "probe":
-            return Answer(given.ticket, Reply(machine.traits) if not machine.blind else None,
+            return Answer(given.ticket, Reply() if not machine.blind else None,
                           machine.blind)  # fmt: skip
         if reason := machine.trouble(given.number, task):
             return Answer(given.ticket, None, reason)
@@ -123,11 +121,11 @@ class Told:
 
 def run(
     cluster: Cluster, chunks: int = 12, *, told: Told | None = None, judged: bool = True,
-    traits: Traits = TRAITS, policy: Policy | None = None,
+    policy: Policy | None = None,
 ) -> FarmReport:  # fmt: skip
     told = told or Told()
     numbers = {k: FrameRange(k * CHUNK, (k + 1) * CHUNK) for k in range(chunks)}
-    order = Order(numbers, traits, cluster.forget, cluster.judge if judged else None)
+    order = Order(numbers, cluster.forget, cluster.judge if judged else None)
     farm = Farm(
         cluster, order, policy or Policy(), told.words.append, told.steps.append, cluster.clock
     )

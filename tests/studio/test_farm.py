@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from farm_fakes import CHUNK, TRAITS, Cluster, Machine, Told, run, whole
+from farm_fakes import CHUNK, Cluster, Machine, Told, run, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,13 +157,13 @@ def test_a_lone_liar_renders_no_film() -> None:
     assert cluster.storage == {0: ("rubbish", "liar"), 1: ("rubbish", "liar")}
 
 
-@pytest.mark.parametrize("field", ["instrument", "torch", "device", "model"])
-def test_another_version_is_left_out_in_one_line(field: str) -> None:
-    other = Machine("other", traits=replace(TRAITS, **{field: "old"}))
+def test_another_version_is_left_out_in_one_line() -> None:
+    other = Machine("other", blind='would render another film: torch "2.13.0", here "2.12.0"')
     cluster, told = Cluster(other, Machine("a")), Told()
     run(cluster, 4, told=told)
-    wanted = getattr(TRAITS, field)
-    assert told.words == [f"other is left out: {field} is old, this film takes {wanted}"]
+    assert told.words == [
+        'other is left out: would render another film: torch "2.13.0", here "2.12.0"'
+    ]
     assert [t.kind for t in other.given] == ["probe"]
 
 

@@ -20,7 +20,6 @@ from instrument.studio.chunks import Watch, render_chunks
 from instrument.studio.farm import Farm
 from instrument.studio.farm_order import FarmReport, Order, Policy
 from instrument.studio.farm_ray import ray_pool
-from instrument.studio.farm_unit import traits_here
 from instrument.studio.workplace import Workplace
 
 QUICK = Policy(rest=0.5, tries=30, patience=20, alone=20)
@@ -42,11 +41,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
 
 
 def farm(out: Path, frames: int, address: str, told: Told, **trouble: object) -> FarmReport:
-    from farm_cluster import _open
-
     manifest = order_film(out, frames, **trouble)
-    model = _open(str(out)).model
-    order = Order(dict(enumerate(manifest.chunks)), traits_here(model), lambda chunk: None)
+    order = Order(dict(enumerate(manifest.chunks)), lambda chunk: None)
     with ray_pool(address, task, str(out)) as pool:
         return Farm(pool, order, QUICK, told.words.append, told.steps.append).run()
 
