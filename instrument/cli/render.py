@@ -141,7 +141,9 @@ def write_job(ordered: Ordered, out: Path, manner: Manner, as_json: bool) -> Non
         file.write(json.dumps(template, indent=1).encode() + b"\n")
     tasks = len(template["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"])
     made = {"path": str(path), "tasks": tasks, "frames": len(manifest.rows)}
-    report(made, as_json, f"job    {path}  ({tasks} tasks of {len(manifest.rows)} frames)")
+    report(made, as_json, f"job    {path}  ({tasks} tasks, {len(manifest.rows)} frames)")
+    if "default" not in template["parameterDefinitions"][0]:
+        say(f"the source lies elsewhere: give it as Source={ordered.source.absolute()}")
 
 
 def film_of(ordered: Ordered, out: Path, manner: Manner) -> tuple[Film, FrameRange]:

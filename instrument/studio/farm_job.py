@@ -24,6 +24,8 @@ def job_template(
 ) -> dict[str, Any]:
     """The template of the film `out` of `source`, rendered with the options `words`.
 
+    It is to lie beside `out`. A source elsewhere is a parameter without a default.
+
     Raises InstrumentError for words that a template would take for its own.
     """
     for word in (*words, str(source), str(out)):
@@ -35,8 +37,8 @@ def job_template(
         "specificationVersion": SPECIFICATION,
         "name": f"Render {out.name}"[:_LONGEST_NAME],
         "parameterDefinitions": [
-            _path("Source", source, "IN", "The z-sequence or take."),
-            _path("Out", out, "OUT", "The film; its chunks are kept in a folder beside it."),
+            _path("Source", source, out.parent, "IN", "The z-sequence or take."),
+            _path("Out", out, out.parent, "OUT", "The film; its chunks are kept in a folder beside it."),
             {
                 "name": "Instrument", "type": "STRING", "default": "instrument",
                 "description": "The command, as every machine finds it.",
@@ -61,12 +63,16 @@ def job_template(
     }  # fmt: skip
 
 
-def _path(name: str, path: Path, flow: str, description: str) -> dict[str, str]:
-    return {
-        "name": name, "type": "PATH", "dataFlow": flow, "default": str(path.absolute()),
+def _path(name: str, path: Path, folder: Path, flow: str, description: str) -> dict[str, str]:
+    """A path; its default is relative to the template's `folder`, and may not lead out of it."""
+    fields = {
+        "name": name, "type": "PATH", "dataFlow": flow,
         "objectType": "DIRECTORY" if path.is_dir() or not path.suffix else "FILE",
         "description": description,
     }  # fmt: skip
+    if path.absolute().is_relative_to(folder.absolute()):
+        fields["default"] = path.absolute().relative_to(folder.absolute()).as_posix()
+    return fields
 
 
 def _run(words: list[str]) -> dict[str, Any]:
