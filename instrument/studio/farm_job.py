@@ -30,7 +30,8 @@ def job_template(
     """
     for word in (*words, str(source), str(out)):
         if "{{" in word:
-            raise InstrumentError(f"job: {word!r} holds '{{{{', which a job template cannot say")
+            why = "holds two braces, which a job template cannot say"
+            raise InstrumentError(f"job: {word!r} {why}")
     common = ["render", "{{Param.Source}}", "-o", "{{Param.Out}}", *words]
     part = [*common, "--frames", "{{Task.Param.Frames}}", "--part", "--openjd"]
     return {

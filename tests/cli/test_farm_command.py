@@ -1,4 +1,4 @@
-"""``render --farm`` and ``--job openjd`` as one types them: the film of one machine, byte for byte."""
+"""``render --farm`` and ``--job openjd`` as typed: the film of one machine, byte for byte."""
 
 from __future__ import annotations
 
@@ -153,5 +153,5 @@ def test_what_is_no_order_is_said_in_a_line(said: object, tmp_path: Path) -> Non
 
 
 def test_a_node_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InstrumentError, match="does not see .* storage that all nodes share"):
+    with pytest.raises(InstrumentError, match=r"does not see .* storage that all nodes share"):
         read_order(Workplace(tmp_path / "f.mp4"))
