@@ -39,7 +39,7 @@ def job_template(
         "name": f"Render {out.name}"[:_LONGEST_NAME],
         "parameterDefinitions": [
             _path("Source", source, out.parent, "IN", "The z-sequence or take."),
-            _path("Out", out, out.parent, "OUT", "The film; its chunks are kept in a folder beside it."),
+            _path("Out", out, out.parent, "OUT", "The film; its chunks lie beside it."),
             {
                 "name": "Instrument", "type": "STRING", "default": "instrument",
                 "description": "The command, as every machine finds it.",
