@@ -19,7 +19,7 @@ from instrument.display.look import Fit, Look
 from instrument.frame import U8
 from instrument.latent.space import F32
 from instrument.studio.codecs import RANGES, Quality, Range
-from instrument.studio.extras import Extras, Sound, chapters_at
+from instrument.studio.extras import Extras, Sound, chapters_at, counts, later
 from instrument.studio.film import Size
 from instrument.studio.recipes import RECIPES, Recipe, recipe
 from instrument.studio.shutter import Shutter
@@ -146,7 +146,9 @@ class FilmWishes:
         """What goes beside the pictures of the frames `part` of the source; `marks` are its own."""
         begins = rate.time_of(part.start)
         sound = Sound(self.audio, self.audio_offset - begins) if self.audio else None
-        start = self.timecode or (None if stills else self.recipe.start)
+        start = self.timecode
+        if start is None and self.recipe.start and not stills and counts(rate):
+            start = later(self.recipe.start, part.start, rate)
         moved = [(seconds - begins, name) for seconds, name in marks]
         return Extras(sound, start, tuple(chapters_at(moved, len(part), rate)))
 

@@ -89,6 +89,8 @@ class Manner:
             raise InstrumentError("job: not with farm, part, assemble, resume or restart")
         if self.batch is not None and not 1 <= self.batch <= 1024:
             raise InstrumentError(f"batch {self.batch}: must be 1 to 1024")
+        if self.chunk is not None and self.chunk < 1:
+            raise InstrumentError(f"chunk {self.chunk}: must be 1 or more")
         if self.workers is not None and not 1 <= self.workers <= _MOST_WORKERS:
             raise InstrumentError(f"workers {self.workers}: must be 1 to {_MOST_WORKERS}")
 

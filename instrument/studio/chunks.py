@@ -146,9 +146,11 @@ class _Rendering:
             for chunk in missing:
                 if self._watch.stop():
                     break
-                before, last = last, closing.submit(self._close, *self._encode(chunk, frames))
-                if before:
-                    before.result()
+                writer, hashes = self._encode(chunk, frames)
+                if last and (error := last.exception()):
+                    writer.abort()
+                    raise error
+                last = closing.submit(self._close, chunk, writer, hashes)
             if last:
                 last.result()
         self._tally.decode_seconds = ahead.decode_seconds
@@ -175,7 +177,7 @@ class _Rendering:
 
     def _encode(
         self, chunk: FrameRange, frames: Iterator[tuple[int, Pixels, str]]
-    ) -> tuple[FrameRange, FilmWriter, list[str]]:
+    ) -> tuple[FilmWriter, list[str]]:
         """Write the frames of `chunk` into a film of its own, still to be closed."""
         place = self._stage / self._job.work.path_of(chunk).name
         writer, hashes = self._job.open_chunk(place), list[str]()
@@ -190,7 +192,7 @@ class _Rendering:
         except BaseException:
             writer.abort()
             raise
-        return chunk, writer, hashes
+        return writer, hashes
 
     def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[str]) -> None:
         """Finish the film of a chunk, seal it and put it in its place."""

@@ -19,7 +19,7 @@ from instrument.studio.deep import read_deep
 from instrument.studio.encode import count_frames, read_frames
 from instrument.studio.recipes import RECIPES
 from instrument.studio.shutter import Shutter
-from instrument.timebase import FrameRate
+from instrument.timebase import FrameRange, FrameRate
 
 FRAMES = 8
 
@@ -104,6 +104,15 @@ def test_what_is_said_wins_over_the_preset(run, walk, tmp_path):
     assert (codec, pixels, size) == ("h264", "yuvj420p", (64, 64))
     with av.open(str(tmp_path / "film.mp4")) as container:
         assert container.streams.video[0].metadata["timecode"] == "10:00:00:00"
+
+
+def test_the_timecode_of_a_preset_goes_by_the_source():
+    master, part = FilmWishes(preset="master"), FrameRange(30, 50)
+    assert master.extras([], part, FrameRate(24), stills=False).start == "00:00:01:06"
+    assert master.extras([], part, FrameRate(24), stills=True).start is None
+    assert master.extras([], part, FrameRate(120), stills=False).start is None  # no such timecode
+    said = FilmWishes(preset="master", timecode="10:00:00:00")
+    assert said.extras([], part, FrameRate(24), stills=False).start == "10:00:00:00"
 
 
 def test_a_preset_never_enlarges_and_sides_come_out_even():
