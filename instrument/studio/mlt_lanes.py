@@ -95,6 +95,9 @@ class Reader:
         source = self.shelf.source(service)
         start, frames = self._cut(entry, source.start, source.stop, source.length)
         record = self._record(lane, entry, frames)
+        if source.silent and frames:
+            for verdict, what in source.notes:
+                self.remark(verdict, what, record)
         if source.silent or not frames:
             return frames
         if source.plain and not len(entry):  # most of all clips
