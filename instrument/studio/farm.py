@@ -104,7 +104,9 @@ class Farm:
 
     def _check_for_life(self) -> None:
         now = self._clock.now()
-        if self._running or self._ledger.among("resting"):
+        useful = {one.node.id for one in self._ledger if one.state != "refused"}
+        busy = any(run.node in useful for run in self._running.values())
+        if busy or self._ledger.among("resting"):
             self._alive = now
         elif now - self._alive > self._policy.alone or self._hopeless():
             raise InstrumentError(f"no node can render: {self._ledger.troubles()}")
@@ -195,7 +197,10 @@ class Farm:
         frames = ", ".join(map(str, run.task.frames))
         if chunk.by != run.node and self._order.judge and self._order.judge(run.task).same:
             return self._refuse(witness, f"decodes frames {frames} to other pictures")
-        self._refuse(self._ledger[chunk.by], f"rendered other pictures for frames {frames}")
+        if chunk.by == run.node:  # who contradicts itself may have found what another wrote
+            self._ledger.failed(run.node, f"frames {frames} differ", self._clock.now())
+        else:
+            self._refuse(self._ledger[chunk.by], f"rendered other pictures for frames {frames}")
         self._render_anew(chunk.number)
 
     def _render_anew(self, number: int) -> None:
