@@ -147,12 +147,16 @@ class Farm:
         if not self._lasted:
             return None
         late = max(self._policy.patience, self._policy.straggler * statistics.median(self._lasted))
-        copies = Counter(run.task for run in self._running.values())
+        # Where somebody is at it who is not late, or this node is itself, nobody else is needed.
+        cared = {run.task for run in self._running.values()
+                 if run.node == node or now - run.since <= late}  # fmt: skip
         for run in self._running.values():
-            if run.task.kind == "probe" or run.node == node or now - run.since <= late:
+            if run.task.kind == "probe" or run.task in cared:
                 continue
+            chunk = self._board[run.task.chunk]
+            own = run.task.kind == "check" and chunk.by == node and now - run.since <= 2 * late
             awaited = "running" if run.task.kind == "render" else "rendered"
-            if copies[run.task] == 1 and self._board[run.task.chunk].stage == awaited:
+            if chunk.stage == awaited and not own:  # its own work others check, if any are left
                 self._board.again += run.task.kind == "render"
                 return run.task
         return None
