@@ -6,7 +6,7 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,12 @@ class Showing:
     events: bool = False
     preview: Path | None = None
     hashes: Path | None = None
+    openjd: bool = False
 
 
 QUIET = Showing()
+# Makes the chunks of a film elsewhere: (place, manifest, whether events are shown) → what there is.
+Farming = Callable[[Workplace, Manifest, bool], Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class Made(RenderReport):
 
 
 def make(
-    film: Film, asked: FrameRange, manner: Manner, showing: Showing, sheet: Path | None
-) -> Made:
-    """Render `film`, or the part `asked` for, or assemble it."""
+    film: Film, asked: FrameRange, manner: Manner, showing: Showing, sheet: Path | None,
+    farm: Farming | None = None,
+) -> Made:  # fmt: skip
+    """Render `film`, or the part `asked` for, here or on a `farm`; or assemble it."""
     work = Workplace(film.out)
     if manner.restart:
         work.discard()
@@ -99,7 +103,8 @@ def make(
         else:
             if going_on and not manner.part:
                 say(f"going on with the render of {film.out} that is in {work.folder.name}")
-            tally = making.render(wanted)
+            there_too = farm and farm(work, manifest, showing.events)
+            tally = there_too or making.render(wanted)
         if manner.part:
             return making.report(tally, tally.records, asked, asked)
         return making.finish(tally, sheet)
@@ -136,6 +141,7 @@ class _Making:
             watching(
                 total, f"rendering {self._film.out.name}", stop,
                 events=self._showing.events, preview=self._showing.preview,
+                openjd=self._showing.openjd,
             ) as watch,
         ):  # fmt: skip
             return render_chunks(job, wanted, watch)

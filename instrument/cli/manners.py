@@ -37,6 +37,17 @@ WorkersOption = Annotated[
 PreviewOption = Annotated[
     Path | None, typer.Option(help="A PNG of the newest frame, about every second.")
 ]
+FarmOption = Annotated[
+    str | None,
+    typer.Option(help="Many machines: a Ray cluster, HOST:PORT, or auto for the one around."),
+]
+JobOption = Annotated[
+    str | None,
+    typer.Option(help="openjd: render nothing, write the job for a queue that takes such."),
+]
+OpenJdOption = Annotated[
+    bool, typer.Option("--openjd", hidden=True, help="Progress as Open Job Description says it.")
+]
 HashesOption = Annotated[
     Path | None, typer.Option(help="Also write what every frame is (JSON, with its SHA-256).")
 ]
@@ -60,6 +71,8 @@ class Manner:
     assemble: bool = False
     resume: bool = False
     restart: bool = False
+    farm: str | None = None
+    job: str | None = None
 
     def __post_init__(self) -> None:
         if self.part and self.assemble:
@@ -68,6 +81,12 @@ class Manner:
             raise InstrumentError("restart: not with part or assemble, which others may be at")
         if self.restart and self.resume:
             raise InstrumentError("resume, restart: one or the other")
+        if self.job not in (None, "openjd"):
+            raise InstrumentError(f"job {self.job!r}: allowed is openjd")
+        if self.farm is not None and (self.part or self.assemble or self.workers):
+            raise InstrumentError("farm: not with part, assemble or workers")
+        if self.job and (self.farm or self.part or self.assemble or self.resume or self.restart):
+            raise InstrumentError("job: not with farm, part, assemble, resume or restart")
         if self.batch is not None and not 1 <= self.batch <= 1024:
             raise InstrumentError(f"batch {self.batch}: must be 1 to 1024")
         if self.chunk is not None and self.chunk < 1:

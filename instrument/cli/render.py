@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +16,21 @@ from instrument import InstrumentError
 from instrument.cli import film_options as options
 from instrument.cli import manners
 from instrument.cli.console import report, say
+from instrument.cli.farming import render_on_farm
 from instrument.cli.film_options import FilmWishes
 from instrument.cli.making import QUIET, Made, Showing, make
 from instrument.cli.manners import USUAL, Manner
+from instrument.cli.ordering import Ordered
 from instrument.cli.played import Played, open_source
 from instrument.cli.rendering import Film
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.spaces import taking
+from instrument.latent.arrays import write_atomically
 from instrument.latent.sequence import ModelReference, ZSequence
 from instrument.studio.codecs import MOVIES
+from instrument.studio.farm_job import job_template
 from instrument.studio.film import Size
 from instrument.studio.render import check_model
 from instrument.timebase import FrameRange, FrameRate
@@ -73,6 +79,9 @@ def render_command(
     workers: manners.WorkersOption = None,
     preview: manners.PreviewOption = None,
     hashes: manners.HashesOption = None,
+    farm: manners.FarmOption = None,
+    job: manners.JobOption = None,
+    openjd: manners.OpenJdOption = False,
     as_json: manners.JsonOption = False,
 ) -> None:
     """Render a film. A render that was ended goes on where it was, by the same command."""
@@ -83,11 +92,14 @@ def render_command(
         depth, range_, crf, upscale, supersample, blur, samples, dither, audio, audio_offset,
         timecode, chapters,
     )  # fmt: skip
+    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job)
+    models, playing_at = tuple(model or ()), FrameRate.parse(rate) if rate else None
+    if job is not None:
+        write_job(Ordered(source, models, playing_at, frames, wishes), out, manner, as_json)
+        return
     made = render_film(
-        source, out, models=tuple(model or ()), rate=FrameRate.parse(rate) if rate else None,
-        frames=frames, wishes=wishes, sheet=sheet,
-        manner=Manner(batch, chunk, workers, part, assemble, resume, restart),
-        showing=Showing(as_json, preview, hashes),
+        source, out, models=models, rate=playing_at, frames=frames, wishes=wishes, sheet=sheet,
+        manner=manner, showing=Showing(as_json, preview, hashes, openjd),
     )  # fmt: skip
     report(made.to_json(), as_json, made.in_words())
 
@@ -108,21 +120,49 @@ def render_film(
 
     `models` stand in for those that play, in the order of their numbers.
     """
-    played = open_source(source, rate)
+    ordered = Ordered(source, models, rate, frames, wishes)
+    film, asked = film_of(ordered, out, manner)
+    farm = partial(render_on_farm, ordered, manner.farm) if manner.farm is not None else None
+    return make(film, asked, manner, showing, sheet, farm)
+
+
+def write_job(ordered: Ordered, out: Path, manner: Manner, as_json: bool) -> None:
+    """Write the job of the film `out`, as `NAME.openjd.json` beside it."""
+    if ordered.frames is not None:
+        raise InstrumentError("job: renders whole films; leave --frames out")
+    film, _ = film_of(ordered, out, manner)
+    manifest = film.manifest(manner, None)
+    words = [*ordered.words(), "--batch", str(manifest.batch), "--chunk", str(manifest.chunk)]
+    words += ["--workers", str(manner.workers)] if manner.workers else []
+    template = job_template(ordered.source, out, words, manifest.chunks)
+    path = out.with_name(f"{out.name}.openjd.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as file:
+        file.write(json.dumps(template, indent=1).encode() + b"\n")
+    tasks = len(template["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"])
+    made = {"path": str(path), "tasks": tasks, "frames": len(manifest.rows)}
+    report(made, as_json, f"job    {path}  ({tasks} tasks, {len(manifest.rows)} frames)")
+    if "default" not in template["parameterDefinitions"][0]:
+        say(f"the source lies elsewhere: give it as Source={ordered.source.absolute()}")
+
+
+def film_of(ordered: Ordered, out: Path, manner: Manner) -> tuple[Film, FrameRange]:
+    """What `ordered` comes to, and which frames of it; nothing is opened that needs torch."""
+    played = open_source(ordered.source, ordered.rate)
     if len(played.sequence) == 0:
-        raise InstrumentError(f"{source}: holds no frame")
-    asked = FrameRange.parse(frames or ":", len(played.sequence))
+        raise InstrumentError(f"{ordered.source}: holds no frame")
+    wishes, source = ordered.wishes, ordered.source
+    asked = FrameRange.parse(ordered.frames or ":", len(played.sequence))
     # A part is some frames of the whole film; otherwise they are the film.
     rows = FrameRange(0, len(played.sequence)) if manner.part else asked
-    playing = models_of(played.sequence.cut(_touched(rows, manner, played)), models, source)
+    playing = models_of(played.sequence.cut(_touched(rows, manner, played)), ordered.models, source)
     width, height = wishes.size_for(_largest(playing))
     marks = played.marks() if wishes.wants_chapters else []
     stills = out.suffix.lower() not in MOVIES
     extras = wishes.extras(marks, rows, played.sequence.rate, stills=stills)
     if out.suffix:
         out.parent.mkdir(parents=True, exist_ok=True)
-    film = Film(out, played, rows, playing, wishes, (height, width), extras)
-    return make(film, asked, manner, showing, sheet)
+    return Film(out, played, rows, playing, wishes, (height, width), extras), asked
 
 
 def _touched(rows: FrameRange, manner: Manner, played: Played) -> FrameRange:

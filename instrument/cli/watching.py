@@ -24,7 +24,13 @@ def event(name: str, **fields: Any) -> None:
 
 @contextmanager
 def watching(
-    total: int, what: str, stop: Callable[[], bool], *, events: bool, preview: Path | None
+    total: int,
+    what: str,
+    stop: Callable[[], bool],
+    *,
+    events: bool,
+    preview: Path | None,
+    openjd: bool = False,
 ) -> Iterator[Watch]:
     """Watch `total` frames of `what` being rendered."""
     often = Seldom()
@@ -36,6 +42,8 @@ def watching(
 
         def progress(done: Progress) -> None:
             tell(done)
+            if openjd and (often() or done.done == done.total):
+                print(f"openjd_progress: {100 * done.done / done.total:.1f}", flush=True)
             if events and often():
                 event(
                     "progress", done=done.done, total=done.total, bytes=done.bytes,
