@@ -38,12 +38,12 @@ def length(a: F64) -> F64:
 def direction(a: F64) -> F64:
     """`a` at length 1. The zero vector, which has none, becomes the first axis."""
     norm = length(a)[..., None]
-    unit = a / np.where(norm > 0.0, norm, 1.0)
-    if not (norm > 0.0).all():
-        first_axis = np.zeros(a.shape[-1])
-        first_axis[0] = 1.0
-        unit = np.where(norm > 0.0, unit, first_axis)
-    return unit
+    has_one = norm > 0.0
+    if has_one.all():
+        return np.asarray(a / norm)
+    first_axis = np.zeros(a.shape[-1])
+    first_axis[0] = 1.0
+    return np.where(has_one, a / np.where(has_one, norm, 1.0), first_axis)
 
 
 def project(a: F64, radius: float) -> F64:

@@ -33,6 +33,7 @@ class Drift:
         self._seed = seed
         # Four neighbours serve every phase between them: made once, kept while they are near.
         self._place = functools.lru_cache(maxsize=_KEPT_PLACES)(self._make_place)
+        self._four: tuple[int | None, tuple[F64, ...]] = None, ()
 
     def _make_place(self, index: int) -> F64:
         # A counter-based generator: place `index` needs none of those before it.
@@ -52,10 +53,18 @@ class Drift:
         )
         # The places are independent, so dividing by this keeps the variance at every phase.
         scale = 1.0 / math.sqrt(math.fsum(w * w for w in weights))
-        noise = (scale * weights[0]) * self._place(self._index(whole))
+        near = self._near(whole)
+        noise = (scale * weights[0]) * near[0]
         for offset in (1, 2, 3):
-            noise += (scale * weights[offset]) * self._place(self._index(whole + offset))
+            noise += (scale * weights[offset]) * near[offset]
         return noise
+
+    def _near(self, whole: int) -> tuple[F64, ...]:
+        """The four places from `whole` on, kept while a phase lies between them."""
+        if self._four[0] != whole:
+            places = tuple(self._place(self._index(whole + offset)) for offset in range(4))
+            self._four = whole, places
+        return self._four[1]
 
     def _index(self, whole: int) -> int:
         return whole if self._lap is None else whole % self._lap
@@ -77,11 +86,11 @@ class Drift:
             noise += z
             return noise
         norm = geometry.length(z)[..., None]
-        unit = z / np.where(norm > 0.0, norm, 1.0)
+        unit = z / (norm if norm.all() else np.where(norm > 0.0, norm, 1.0))
         noise -= np.add.reduce(noise * unit, axis=-1, keepdims=True) * unit  # now across z
         width = geometry.length(noise)[..., None]
         turn = strength * width / math.sqrt(max(1, self._shape[-1] - 1))
-        noise *= np.sin(turn) / np.where(width > 0.0, width, 1.0)
+        noise *= np.sin(turn) / (width if width.all() else np.where(width > 0.0, width, 1.0))
         noise += np.cos(turn) * unit
         noise *= norm
         return noise

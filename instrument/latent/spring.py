@@ -81,11 +81,20 @@ class StepMatrix:
     v_from_v: float
 
 
-@functools.lru_cache(maxsize=256)  # at a steady grid the same step comes again and again
 def step_matrix(spring: Spring, seconds: float) -> StepMatrix:
     """The exact step over `seconds` ≥ 0."""
-    omega = 2.0 * math.pi * spring.frequency
-    zeta = spring.damping_ratio
+    return StepMatrix(*_coefficients(spring.frequency, spring.damping_ratio, seconds))
+
+
+def _coefficients(
+    frequency: float, zeta: float, seconds: float
+) -> tuple[float, float, float, float]:
+    """The numbers of a `StepMatrix`. Bare ones, for this runs at every frame and grid point.
+
+    Nothing is kept: seconds since an anchor hardly ever come twice, and to ask a cache took as
+    long as to work it out.
+    """
+    omega = 2.0 * math.pi * frequency
     a = zeta * omega
     q = omega * omega * (1.0 - zeta) * (1.0 + zeta)
     root = math.sqrt(abs(q))
@@ -100,15 +109,15 @@ def step_matrix(spring: Spring, seconds: float) -> StepMatrix:
     else:  # cosh overflows long before its product with the decay does
         slow, fast = math.exp((root - a) * seconds), math.exp((-root - a) * seconds)
         c, s = 0.5 * (slow + fast), 0.5 * (slow - fast) / root
-    return StepMatrix(c + a * s, s, -omega * omega * s, c - a * s)
+    return c + a * s, s, -omega * omega * s, c - a * s
 
 
 def position_after(state: SpringState, target: F64, spring: Spring, seconds: float) -> F64:
     """Where the spring is `seconds` later, without its velocity: what a frame reads."""
-    matrix = step_matrix(spring, seconds)
+    y_from_y, y_from_v, _, _ = _coefficients(spring.frequency, spring.damping_ratio, seconds)
     position = state.position - target
-    position *= matrix.y_from_y
-    position += matrix.y_from_v * state.velocity
+    position *= y_from_y
+    position += y_from_v * state.velocity
     position += target
     return position
 
@@ -118,14 +127,16 @@ def step(state: SpringState, target: F64, spring: Spring, seconds: float) -> Spr
 
     Term by term into arrays of its own: a third of the time the formula as one line takes.
     """
-    matrix = step_matrix(spring, seconds)
+    y_from_y, y_from_v, v_from_y, v_from_v = _coefficients(
+        spring.frequency, spring.damping_ratio, seconds
+    )
     velocity = state.position - target
-    position = velocity * matrix.y_from_y
-    share = matrix.y_from_v * state.velocity
+    position = velocity * y_from_y
+    share = y_from_v * state.velocity
     position += share
     position += target
-    velocity *= matrix.v_from_y
-    np.multiply(state.velocity, matrix.v_from_v, out=share)
+    velocity *= v_from_y
+    np.multiply(state.velocity, v_from_v, out=share)
     velocity += share
     return SpringState(position, velocity)
 
@@ -138,14 +149,13 @@ def arrival_phase(damping_ratio: float, share: float = ARRIVAL) -> float:
     way left only falls, so there is one crossing; Newton's steps on its logarithm, which is
     nearly straight, find it in a handful, and halving the interval catches those that stray.
     """
-    unit = Spring(1.0 / (2.0 * math.pi), damping_ratio)  # ω = 1
+    unit = 1.0 / (2.0 * math.pi)  # Hz: ω = 1
     early, late, phase, wanted = 0.0, math.inf, 2.0 + 4.0 * damping_ratio, math.log(share)
     if damping_ratio < 1.0:  # the way left is 0 for the first time after this phase
         late = (math.pi - math.acos(damping_ratio)) / math.sqrt(1.0 - damping_ratio**2)
         phase = 0.9 * late
     for _ in range(100):
-        matrix = step_matrix(unit, phase)
-        left, slope = matrix.y_from_y, matrix.v_from_y
+        left, _, slope, _ = _coefficients(unit, damping_ratio, phase)
         early, late = (phase, late) if left > share else (early, phase)
         follow = phase - (math.log(left) - wanted) * left / slope if left > 0.0 else early
         if not early < follow < late:

@@ -23,6 +23,7 @@ from instrument.latent.spring import (
 )
 
 _OPPOSITE = math.radians(160.0)  # beyond this a straight flight would graze the origin
+_NEAR = 0.99  # of a leash: what the rounding of a sum could not lead past it
 _BOW = 0.5  # how far such a flight swings aside, as a share of ω·radius
 
 
@@ -76,6 +77,9 @@ class Flight:
         """With no coordinate further out than `longest`, and none faster than a spring can be."""
         position, velocity = self.motion.position, self.motion.velocity
         fastest = 2.0 * math.pi * HIGHEST_FREQUENCY * longest
+        # A vector shorter than that has no longer coordinate: nearly always all that is asked.
+        if _is_within(position, _NEAR * longest) and _is_within(velocity, _NEAR * fastest):
+            return self
         if np.max(np.abs(position)) <= longest and np.max(np.abs(velocity)) <= fastest:
             return self
         motion = SpringState(position.clip(-longest, longest), velocity.clip(-fastest, fastest))
@@ -92,8 +96,11 @@ class Flight:
         if radius is None:
             return position
         norm = geometry.length(position)[..., None]
+        away = norm > 1e-6 * radius
+        if away.all():
+            return radius * (position / norm)
         # At the origin there is no direction: look where the flight is going.
-        return geometry.project(np.where(norm > 1e-6 * radius, position, self.target), radius)
+        return geometry.project(np.where(away, position, self.target), radius)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, every float in full. The reverse of `flight_from_json`."""
@@ -107,6 +114,15 @@ class Flight:
             "drift_phase": self.drift_phase,
             "pace": self.pace,
         }
+
+
+def _is_within(vector: F64, length: float) -> bool:
+    """Whether `vector F64[shape]` is shorter than `length`: not one that is no number.
+
+    A BLAS sum, which differs from processor to processor, decides nothing here but how to go on.
+    """
+    flat = vector.ravel()
+    return bool(flat.dot(flat) < length * length)
 
 
 def flight_from_json(fields: Any, spec: LatentSpec) -> Flight:

@@ -21,10 +21,15 @@ class ValueGlide:
 
     def at(self, time: float) -> float:
         """The position at `time`: one-pole smoothing in closed form."""
-        if self.is_done(time):
-            return self.aim
-        left = math.exp(-(time - self.since) / self.smoothing)
-        return self.aim + (self.start - self.aim) * left
+        here = self.on_way(time)
+        return self.aim if here is None else here
+
+    def on_way(self, time: float) -> float | None:
+        """The position at `time`; None once it has arrived."""
+        gone = time - self.since
+        if gone >= _DONE * self.smoothing:
+            return None
+        return self.aim + (self.start - self.aim) * math.exp(-gone / self.smoothing)
 
     def rebased(self, now: float) -> ValueGlide:
         """The same, with the time `now` called 0: it arrives at the same moment."""
@@ -50,8 +55,13 @@ class ValueRamp:
 
     def at(self, time: float) -> float:
         """The position at `time`: exactly `start` first, exactly `aim` last."""
+        here = self.on_way(time)
+        return self.aim if here is None else here
+
+    def on_way(self, time: float) -> float | None:
+        """The position at `time`; None once it has arrived."""
         if self.is_done(time):
-            return self.aim
+            return None
         u = max((time - self.since) / self.seconds, 0.0)
         share = u * u * (3.0 - 2.0 * u)
         return (1.0 - share) * self.start + share * self.aim

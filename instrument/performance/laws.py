@@ -80,7 +80,7 @@ class Laws(Values):
         self.pad, self.score = pad, score or Score()
         self.seed, self.snapshots, self.models = seed, snapshots, models
         self.directions = directions or Directions.none(bank.spec)
-        names = tuple(waypoint.name for waypoint in bank)
+        self.names = names = tuple(waypoint.name for waypoint in bank)
         self.styles = Styles(usual_groups(bank.spec) if styles is None else styles, names)
         ways = direction_parameters(len(self.directions), self.directions.unit)
         modulation = modulation or Modulation()
@@ -140,6 +140,7 @@ class Laws(Values):
         self.ways = [find(way.address) for way in ways]
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
+        self._spring_words = {self._frequency, self._damping}
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
         self.shaping |= {self._tempo, self._rate, self.pace, *self.axes}
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
@@ -175,15 +176,32 @@ class Laws(Values):
         """The flight read from now on; a leash keeps what is pushed again and again finite."""
         return p.flight.anchored(p.time).leashed(self._leash)
 
-    def settle(self, p: Performance) -> None:
-        """Make spring, drift, beat and target go with the values again."""
-        if not p.stale:
-            return
+    def settle(self, p: Performance, passing: bool = True) -> None:
+        """Make spring, drift, beat and target go with the values again.
+
+        Not `passing` is a moment at which more may happen. What the pad's point is a blend of takes
+        longer to find than all the rest, and nothing flies there before time goes on: until then
+        the point is enough.
+        """
+        if p.stale:
+            self._settle(p)
+        if passing and p.pointed is not None:
+            flight, (point, aim) = p.flight, p.pointed
+            p.pointed = None
+            target = self.styles.composed(self._blended(point), aim, self._places)
+            p.flight = flight.steered(target, flight.spring, flight.drift_rate, flight.pace)
+
+    def _settle(self, p: Performance) -> None:
         p.stale = False
-        self.matrix.settle(self, p)
+        if self.matrix.acts:
+            self.matrix.settle(self, p)
         p.tempo = p.tempo.paced(p.time, self.value_at(p, self._tempo))
         rate, pace = self.value_at(p, self._rate), self.value_at(p, self.pace)
-        p.flight = p.flight.steered(self.target(p), self.spring(p), rate, pace)
+        if p.aim.kind == "pad" and self.pad is not None:
+            target, p.pointed = p.flight.target, (self._point(p), p.aim)
+        else:
+            target, p.pointed = self.target(p), None
+        p.flight = p.flight.steered(target, self.spring(p), rate, pace)
 
     def target(self, p: Performance) -> F64:
         """Where `p` is heading, ``F64[shape]``."""
@@ -191,18 +209,21 @@ class Laws(Values):
         if aim.kind == "waypoint":
             target = self.place(aim.waypoint)
         elif aim.kind == "pad" and self.pad is not None:
-            target = self._pad_target(self.pad, p)
+            target = self._blended(self._point(p))
         elif aim.place is not None:
             target = aim.place
         return self.styles.composed(target, aim, self._places)
 
-    def _pad_target(self, pad: Pad, p: Performance) -> F64:
-        """Where the pad points. The mean of many places is sought in steps: what was found last
-        is kept, since much else moves a flight while the pad rests."""
-        point = tuple(self.value_at(p, axis) for axis in self.axes)
+    def _point(self, p: Performance) -> tuple[float, ...]:
+        return tuple(self.value_at(p, axis) for axis in self.axes)
+
+    def _blended(self, point: tuple[float, ...]) -> F64:
+        """What the pad is a blend of at `point`. The mean of many places is sought in steps: what
+        was found last is kept, since much else moves a flight while the pad rests."""
         known = self._pointed
         if known is None or known[0] != point:
-            found = pad.blend(np.array(point))
+            assert self.pad is not None
+            found = self.pad.blend(np.array(point))
             found.flags.writeable = False
             self._pointed = known = (point, found)
         return known[1]
@@ -219,6 +240,8 @@ class Laws(Values):
             if self.shaping.isdisjoint(p.gliding):
                 base = Spring(self.base_at(p, self._frequency), self.base_at(p, self._damping))
                 self._show(p, self._seconds, base.arrival_seconds)
+                if self._spring_words.isdisjoint(self.derived):
+                    return base
             return Spring(self.value_at(p, self._frequency), damping)
         seconds = self.value_at(p, self._seconds)
         if p.glide_rule == "beats":
@@ -237,7 +260,7 @@ class Laws(Values):
 
     def destination(self, p: Performance) -> str:
         """Where `p` is heading, in words."""
-        aim, name = p.aim, [waypoint.name for waypoint in self.bank]
+        aim, name = p.aim, self.names
         kinds = {"waypoint": name[aim.waypoint], "pad": "the pad", "hold": "held"}
         groups = zip(self.styles.groups, aim.styles, strict=False)
         own = [f"{group.name} {name[one]}" for group, one in groups if one != FOLLOWS]

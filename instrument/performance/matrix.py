@@ -90,6 +90,12 @@ class Matrix:
         self.targets = frozenset(self._towards)
         self.shaping = self._all_that_shapes(shaping)
         self._shapers = [route for route in self._routes if route.target in self.shaping]
+        self.acts = bool(self._routes or self.lfos)
+        self._unmoved_paces = self.targets.isdisjoint(self._paces)
+        # What was worked out last, while what it follows from is the same: (clock, phase, value)
+        # of every oscillator, and the phases whose rates are those the paces asked for.
+        self._levels: list[tuple[float, Phase, float] | None] = [None] * len(self.lfos)
+        self._paced: tuple[tuple[Phase, ...], bytes] | None = None
 
     def _all_that_shapes(self, shaping: set[int]) -> set[int]:
         every = shaping | set(self._paces)
@@ -107,7 +113,10 @@ class Matrix:
         """Where oscillator `number` is at `p.time`, 0..1."""
         phase = (p.modulation.phases or self._begin)[number]
         clock = laws.beat_at(p, p.time) if self._counts[number] else p.time
-        return self._waves[number](phase.at(clock))
+        known = self._levels[number]
+        if known is None or known[0] != clock or known[1] is not phase:
+            known = self._levels[number] = clock, phase, self._waves[number](phase.at(clock))
+        return known[2]
 
     def offset(self, laws: Readings, p: Performance, column: int) -> float:
         """What all routings together add to the position of the parameter in `column`."""
@@ -187,9 +196,10 @@ class Matrix:
     # What time does: at events, and at every point of the grid.
 
     def settle(self, laws: Readings, p: Performance) -> None:
-        """Make the oscillators go at their pace, and see whether the grid must go on."""
-        if not self._routes and not self.lfos:
-            return
+        """Make the oscillators go at their pace, and see whether the grid must go on.
+
+        Where nothing of it `acts` there is nothing to settle.
+        """
         state, restless = p.modulation, any(self._moves(laws, p, route) for route in self._shapers)
         phases = self._at_their_pace(laws, p, state.phases or self._begin)
         if phases is not state.phases or restless != state.restless:
@@ -198,12 +208,25 @@ class Matrix:
     def _at_their_pace(
         self, laws: Readings, p: Performance, phases: tuple[Phase, ...]
     ) -> tuple[Phase, ...]:
+        if not self._unmoved_paces or not p.gliding.keys().isdisjoint(self._paces):
+            return self._retuned(laws, p, phases)
+        asked = p.values[self._paces].tobytes()
+        known = self._paced
+        if known is not None and known[0] is phases and known[1] == asked:
+            return phases  # as nearly always, 240 times a second
+        phases = self._retuned(laws, p, phases)
+        self._paced = phases, asked
+        return phases
+
+    def _retuned(
+        self, laws: Readings, p: Performance, phases: tuple[Phase, ...]
+    ) -> tuple[Phase, ...]:
         rates = [
             lfo.frequency(laws.value_at(p, column))
             for lfo, column in zip(self.lfos, self._paces, strict=True)
         ]
         if rates == [phase.rate for phase in phases]:
-            return phases  # as nearly always, 240 times a second
+            return phases
         return tuple(
             phase
             if rate == phase.rate

@@ -39,6 +39,8 @@ class Parameter:
     curve: Curve = "linear"
     told: bool = False
     steps: tuple[float, ...] = ()
+    _ratio: float = field(init=False, repr=False, compare=False, default=1.0)
+    _octaves: float = field(init=False, repr=False, compare=False, default=0.0)
 
     def __post_init__(self) -> None:
         if not self.low < self.high or not self.low <= self.default <= self.high:
@@ -50,6 +52,9 @@ class Parameter:
             ends != (self.low, self.high) or list(self.steps) != sorted(set(self.steps))
         ):
             raise InstrumentError(f"{self.address}: steps rise from low to high")
+        if self.curve == "exponential":
+            object.__setattr__(self, "_ratio", self.high / self.low)
+            object.__setattr__(self, "_octaves", math.log(self._ratio))
 
     def map(self, position: float) -> float:
         """0..1 → native units. What lies outside is clamped. The reverse of `unmap`."""
@@ -63,7 +68,7 @@ class Parameter:
         if position >= 1.0:
             return self.high
         if self.curve == "exponential":
-            value = self.low * (self.high / self.low) ** position
+            value = self.low * self._ratio**position
         else:
             value = self.low + (self.high - self.low) * position
         return value if value < self.high else self.high  # a rounding may lead just past it
@@ -72,7 +77,7 @@ class Parameter:
         """Native units → 0..1. The reverse of `map`."""
         value = self.clamp(value)
         if self.curve == "exponential":
-            return math.log(value / self.low) / math.log(self.high / self.low)
+            return math.log(value / self.low) / self._octaves
         if self.curve == "steps":
             return self.steps.index(value) / (len(self.steps) - 1)
         return (value - self.low) / (self.high - self.low)

@@ -93,6 +93,7 @@ class Performer(Laws):
                 apply(self, moved, event)
                 witness(self, moved, event)
         self._pass_instants(moved, until)
+        self.settle(moved)
         moved.time = until
         self._land(moved, self.shaping)
         return moved
@@ -133,8 +134,9 @@ class Performer(Laws):
     def _pass_instants(self, p: Performance, until: float) -> None:
         """Go through every cue, launch, grid point and end of a fade, each at its time."""
         while True:
-            self.settle(p)
-            grid, cue = self._next_grid_point(p), self._next_cue_time(p)
+            self.settle(p, passing=until > p.time)
+            grid = self._next_grid_point(p)
+            cue = math.inf if p.score_since is None else self._next_cue_time(p, p.score_since)
             fade = math.inf if p.models.fade is None else p.models.fade.over_at
             beat = math.inf if p.tempo.pending is None else launch_time(self, p)
             # The grid first where all fall together: the next grid point lies after p.time.
@@ -166,13 +168,12 @@ class Performer(Laws):
             tick += 1
         return tick / CONTROL_GRID
 
-    def _next_cue_time(self, p: Performance) -> float:
-        if p.score_since is None:
-            return math.inf
-        return p.score_since + self.score.time_of(p.next_cue)
+    def _next_cue_time(self, p: Performance, since: float) -> float:
+        return since + self.score.time_of(p.next_cue)
 
     def _land(self, p: Performance, kept: Container[int] = ()) -> None:
         """Forget the glides that have arrived, but those in `kept`: they land on the grid."""
-        for index in [i for i, glide in p.gliding.items() if glide.is_done(p.time)]:
+        time = p.time
+        for index in [i for i, glide in p.gliding.items() if glide.is_done(time)]:
             if index not in kept:
                 del p.gliding[index]

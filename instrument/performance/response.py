@@ -28,12 +28,13 @@ from instrument.performance.teaching import WRITE, binding_of, teach
 from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
 
 EVENED = "/pace/evened"  # an event whose value is the rate that the pacer asks for
+_RAW = RAW + "/"
 _THERE = 1e-9  # positions that differ by less are the same
 
 
 def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
     """Let `event` act on `p`, whose time is the event's."""
-    address, raw = event.address, event.address.startswith(RAW + "/")
+    address, raw = event.address, event.address.startswith(_RAW)
     index = laws.space.find(address[len(RAW) :] if raw else address)
     if index is not None and index not in laws.told:
         parameter = laws.space.parameters[index]

@@ -7,8 +7,7 @@ only looks and never pushes. Knows no law of motion; `performer` does.
 from __future__ import annotations
 
 import math
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -73,13 +72,17 @@ class Performance:
     requests: tuple[tuple[str, float], ...] = ()
     # Set while an advance knows that target and spring no longer go with the values.
     stale: bool = False
+    # Within an advance: where on the pad, and under which aim, the flight heads from now on.
+    pointed: tuple[tuple[float, ...], Aim] | None = None
 
     def copy(self) -> Performance:
         """A twin whose change leaves this one alone."""
-        twin = copy(self)
+        twin = object.__new__(Performance)  # `copy` goes round by what pickle would do
+        for name in _FIELDS:
+            setattr(twin, name, getattr(self, name))
         twin.values = self.values.copy()
-        twin.gliding = dict(self.gliding)
-        twin.touches = dict(self.touches)
+        twin.gliding = self.gliding.copy()
+        twin.touches = self.touches.copy()
         twin.requests = ()
         return twin
 
@@ -105,6 +108,9 @@ class Performance:
             "scenes": self.scenes.to_json(),
             "modulation": self.modulation.to_json(),
         }
+
+
+_FIELDS = tuple(one.name for one in fields(Performance))
 
 
 def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:

@@ -44,7 +44,9 @@ class Values:
         """Parameter `index` at `p.time`, in native units."""
         if index in self.derived:
             return self._derived_value(p, index)
-        return self.base_at(p, index)
+        if index in p.gliding:
+            return self.base_at(p, index)
+        return p.values.item(index)
 
     def _derived_value(self, p: Performance, index: int) -> float:
         if index in self.told:
@@ -54,9 +56,10 @@ class Values:
     def base_at(self, p: Performance, index: int) -> float:
         """Parameter `index` as hands, bindings and glides have it, without modulation."""
         glide = p.gliding.get(index)
-        if glide is None or glide.is_done(p.time):
-            return float(p.values[index])
-        return self.space.parameters[index].map(glide.at(p.time))
+        here = None if glide is None else glide.on_way(p.time)
+        if here is None:
+            return p.values.item(index)
+        return self.space.parameters[index].map(here)
 
     def _told_value(self, p: Performance, index: int) -> float:
         if index in self.matrix.told:
@@ -74,7 +77,7 @@ class Values:
         glide = p.gliding.get(index)
         if glide is not None and not glide.is_done(p.time):
             return glide.aim
-        return self.space.parameters[index].unmap(float(p.values[index]))
+        return self.space.parameters[index].unmap(p.values.item(index))
 
     def beat_at(self, p: Performance, time: float) -> float:
         """The count of beats at `time` ≥ `p.time`, as things stand."""
