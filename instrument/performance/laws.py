@@ -1,7 +1,7 @@
 """The laws of one performance: what its parameters, bindings, bank, pad and score are.
 
-Fixed from the first moment to the last. `values` says how values are read; here is what spring,
-target and drift follow from them. `response` says what events do, `performer` moves through time.
+Fixed from the first moment to the last. `values` says how values are read, `steering` what spring,
+target and drift follow from them, `response` what events do; `performer` moves through time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from instrument.latent.directions import Directions
 from instrument.latent.noise import Drift
 from instrument.latent.pad import Pad
 from instrument.latent.space import F64
-from instrument.latent.spring import Spring
 from instrument.latent.waypoints import WaypointBank
-from instrument.performance.flight import Flight
 from instrument.performance.mapping import Binding
 from instrument.performance.modulation import Modulation
 from instrument.performance.parameters import (
@@ -36,10 +34,10 @@ from instrument.performance.scene import Scene
 from instrument.performance.scenes import SceneBook, check_scene, check_scenes, scene_parameters
 from instrument.performance.score import Cue, Score
 from instrument.performance.state import FOLLOWS, GlideRule, Performance
+from instrument.performance.steering import Steering
 from instrument.performance.styles import StyleGroup, Styles, usual_groups
 from instrument.performance.teaching import LEARN_TRIGGERS, Lessons, check_taught
 from instrument.performance.timekeeping import awaited, check_pending
-from instrument.performance.values import Values
 
 _LEASH = 1e3  # shells: nothing one sees lies out there, and nothing grows until it is infinite
 _GLIDE_RULES: dict[str, GlideRule] = {
@@ -49,7 +47,7 @@ _GLIDE_RULES: dict[str, GlideRule] = {
 }
 
 
-class Laws(Values):
+class Laws(Steering):
     """The fixed part of a performance; the changing part is a `Performance`."""
 
     def __init__(
@@ -169,94 +167,6 @@ class Laws(Values):
     def home(self) -> str:
         """The name of the waypoint everything starts from."""
         return self.bank.waypoints[self.home_index].name
-
-    # Where things are, while somebody plays.
-
-    def anchored(self, p: Performance) -> Flight:
-        """The flight read from now on; a leash keeps what is pushed again and again finite."""
-        return p.flight.anchored(p.time).leashed(self._leash)
-
-    def settle(self, p: Performance, passing: bool = True) -> None:
-        """Make spring, drift, beat and target go with the values again.
-
-        Not `passing` is a moment at which more may happen. What the pad's point is a blend of takes
-        longer to find than all the rest, and nothing flies there before time goes on: until then
-        the point is enough.
-        """
-        if p.stale:
-            self._settle(p)
-        if passing and p.pointed is not None:
-            flight, (point, aim) = p.flight, p.pointed
-            p.pointed = None
-            target = self.styles.composed(self._blended(point), aim, self._places)
-            p.flight = flight.steered(target, flight.spring, flight.drift_rate, flight.pace)
-
-    def _settle(self, p: Performance) -> None:
-        p.stale = False
-        if self.matrix.acts:
-            self.matrix.settle(self, p)
-        p.tempo = p.tempo.paced(p.time, self.value_at(p, self._tempo))
-        rate, pace = self.value_at(p, self._rate), self.value_at(p, self.pace)
-        if p.aim.kind == "pad" and self.pad is not None:
-            target, p.pointed = p.flight.target, (self._point(p), p.aim)
-        else:
-            target, p.pointed = self.target(p), None
-        p.flight = p.flight.steered(target, self.spring(p), rate, pace)
-
-    def target(self, p: Performance) -> F64:
-        """Where `p` is heading, ``F64[shape]``."""
-        target, aim = p.flight.target, p.aim
-        if aim.kind == "waypoint":
-            target = self.place(aim.waypoint)
-        elif aim.kind == "pad" and self.pad is not None:
-            target = self._blended(self._point(p))
-        elif aim.place is not None:
-            target = aim.place
-        return self.styles.composed(target, aim, self._places)
-
-    def _point(self, p: Performance) -> tuple[float, ...]:
-        return tuple(self.value_at(p, axis) for axis in self.axes)
-
-    def _blended(self, point: tuple[float, ...]) -> F64:
-        """What the pad is a blend of at `point`. The mean of many places is sought in steps: what
-        was found last is kept, since much else moves a flight while the pad rests."""
-        known = self._pointed
-        if known is None or known[0] != point:
-            assert self.pad is not None
-            found = self.pad.blend(np.array(point))
-            found.flags.writeable = False
-            self._pointed = known = (point, found)
-        return known[1]
-
-    def place(self, waypoint: int) -> F64:
-        """Where waypoint `waypoint` (from 0) is, ``F64[shape]``."""
-        return self._places[waypoint]
-
-    def spring(self, p: Performance) -> Spring:
-        """The spring the last word on it asked for; the other word is kept up to date."""
-        damping = self.value_at(p, self._damping)
-        if p.glide_rule == "frequency":
-            # How long a glide takes is sought step by step: not worth it while a knob turns.
-            if self.shaping.isdisjoint(p.gliding):
-                base = Spring(self.base_at(p, self._frequency), self.base_at(p, self._damping))
-                self._show(p, self._seconds, base.arrival_seconds)
-                if self._spring_words.isdisjoint(self.derived):
-                    return base
-            return Spring(self.value_at(p, self._frequency), damping)
-        seconds = self.value_at(p, self._seconds)
-        if p.glide_rule == "beats":
-            seconds = self.value_at(p, self._beats) * 60.0 / self.value_at(p, self._tempo)
-            self._show(p, self._seconds, seconds)
-        spring = Spring.arriving(seconds, damping)
-        self._show(p, self._frequency, spring.frequency)
-        if self._frequency not in self.derived:
-            return spring
-        moved = self.matrix.moved(self, p, self._frequency, spring.frequency)
-        return Spring(moved, damping)
-
-    def _show(self, p: Performance, index: int, value: float) -> None:
-        if index not in p.gliding:
-            p.values[index] = self.space.parameters[index].clamp(value)
 
     def destination(self, p: Performance) -> str:
         """Where `p` is heading, in words."""
