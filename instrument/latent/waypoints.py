@@ -72,14 +72,18 @@ class WaypointBank:
     waypoints: tuple[Waypoint, ...]
     model: ModelReference = UNKNOWN_MODEL
     pictures: Mapping[str, U8] = field(default_factory=dict)
+    _index: dict[str, int] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.waypoints:
             raise InstrumentError(f"bank {self.name!r} holds no waypoint")
-        names = [waypoint.name for waypoint in self.waypoints]
-        for name in names:
-            if names.count(name) > 1:
-                raise InstrumentError(f"bank {self.name!r} holds {name!r} twice")
+        names = set[str]()
+        for number, waypoint in enumerate(self.waypoints):
+            if waypoint.name in names:
+                raise InstrumentError(f"bank {self.name!r} holds {waypoint.name!r} twice")
+            names.add(waypoint.name)
+            for word in (waypoint.name, str(number + 1)):
+                self._index.setdefault(word, number)
         for waypoint in self.waypoints:
             if waypoint.z.shape != self.spec.shape:
                 raise InstrumentError(
@@ -101,9 +105,9 @@ class WaypointBank:
 
     def index(self, name: str) -> int:
         """Where the waypoint `name` stands, from 0. A number given as text counts from 1."""
-        for index, waypoint in enumerate(self.waypoints):
-            if name in (waypoint.name, str(index + 1)):
-                return index
+        index = self._index.get(name)
+        if index is not None:
+            return index
         names = ", ".join(waypoint.name for waypoint in self.waypoints)
         raise InstrumentError(f"bank {self.name!r} has no waypoint {name!r}, only {names}")
 

@@ -7,7 +7,7 @@ only looks and never pushes. Knows no law of motion; `performer` does.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -78,7 +78,7 @@ class Performance:
     def copy(self) -> Performance:
         """A twin whose change leaves this one alone."""
         twin = object.__new__(Performance)  # `copy` goes round by what pickle would do
-        for name in _FIELDS:
+        for name in self.__slots__:
             setattr(twin, name, getattr(self, name))
         twin.values = self.values.copy()
         twin.gliding = self.gliding.copy()
@@ -108,9 +108,6 @@ class Performance:
             "scenes": self.scenes.to_json(),
             "modulation": self.modulation.to_json(),
         }
-
-
-_FIELDS = tuple(one.name for one in fields(Performance))
 
 
 def performance_from_json(fields: Any, spec: LatentSpec) -> Performance:

@@ -38,6 +38,7 @@ class Values:
         self.matrix = Matrix(modulation, self.space, shaping, seed)
         self.shaping = self.matrix.shaping
         self.told = frozenset({*self._models_told, *self.matrix.told})
+        self.told_columns = sorted(self.told)
         self.derived = self.told | self.matrix.targets
 
     def value_at(self, p: Performance, index: int) -> float:
