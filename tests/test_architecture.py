@@ -52,7 +52,7 @@ FENCES = {
     "aalink": ("control",),
     "tomlkit": ("performance",),
     "mcap": ("take",),
-    "av": ("studio.encode",),
+    "av": ("studio.encode", "studio.sound", "studio.deep"),
     "opentimelineio": ("studio",),
     "xml": ("studio",),
     "typer": ("cli",),

@@ -24,9 +24,10 @@ from instrument.display.look import Fit, Look
 from instrument.frame import U8
 from instrument.latent.sequence import ModelReference, ZSequence, load_sequence
 from instrument.studio.encode import open_film
+from instrument.studio.finishing import Finish
 from instrument.studio.held import hold_frozen
-from instrument.studio.render import Finish, RenderReport, check_model, render
 from instrument.studio.render import Progress as Done
+from instrument.studio.render import RenderReport, check_model, render
 from instrument.studio.samples import decode_rows, values_at
 from instrument.studio.sheet import contact_sheet, pick_rows, save_png
 from instrument.take.layout import RECORD

@@ -7,19 +7,20 @@ knows no display). A row that shows one model alone is that model's row, bit for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument import InstrumentError
-from instrument.decoder.protocol import Decoder, DecoderSpec
+from instrument.decoder.protocol import Decoder, DecoderSpec, decode_fine
 from instrument.frame import U8
 from instrument.latent.space import F32
 
 FIRST, SECOND, SHARE = "/model/first", "/model/second", "/model/share"
 
 Place = Callable[[U8], U8]  # a decoded picture ``U8[h, w, 3]`` → one of the size of the film
+PlaceFine = Callable[[F32], F32]
 Parts = dict[int, F32]  # model number → its part of each row's picture, ``F32[n]``, 0..1
 
 
@@ -51,22 +52,30 @@ def _numbers(column: F32 | None, rows: int, otherwise: int) -> NDArray[np.intp]:
 
 
 class CrossfadeDecoder:
-    """Decodes with `decoders`, by their numbers, to pictures of `spec.size`. A `Decoder`.
+    """Decodes with `decoders`, by their numbers, to pictures of `spec.size`. A `FineDecoder`.
 
-    A model that a row does not show is not decoded for it.
+    A model that a row does not show is not decoded for it. `place_fine` is what `place` is, for
+    pictures finer than 256 levels.
     """
 
-    def __init__(self, spec: DecoderSpec, decoders: Mapping[int, Decoder], place: Place) -> None:
+    def __init__(
+        self, spec: DecoderSpec, decoders: Mapping[int, Decoder], place: Place,
+        place_fine: PlaceFine | None = None,
+    ) -> None:  # fmt: skip
         self.spec = spec
         self._decoders = decoders
         self._place = place
+        self._place_fine = place_fine or _at_its_size
 
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`."""
         pixels = np.empty((len(z), *self.spec.size, 3), np.uint8)
         sums: dict[int, F32] = {}  # of the rows that show two
         for number, part in parts_of(parameters, len(z)).items():
-            for row, picture in self._decode(number, np.flatnonzero(part), z, parameters):
+            rows = np.flatnonzero(part)
+            decoder, position, values = self._asked(number, rows, z, parameters)
+            for row, decoded in zip(rows.tolist(), decoder.decode(position, values), strict=True):
+                picture = self._place(decoded)
                 if part[row] == 1.0:
                     pixels[row] = picture
                 else:
@@ -75,13 +84,25 @@ class CrossfadeDecoder:
             pixels[row] = total  # cut to whole levels: with the half from above, rounded
         return pixels
 
-    def _decode(
+    def decode_fine(self, z: F32, parameters: Mapping[str, F32]) -> F32:
+        """See `FineDecoder.decode_fine`; a row of two models is rounded once and not twice."""
+        pixels = np.zeros((len(z), *self.spec.size, 3), np.float32)
+        for number, part in parts_of(parameters, len(z)).items():
+            rows = np.flatnonzero(part)
+            asked = self._asked(number, rows, z, parameters)
+            for row, decoded in zip(rows.tolist(), decode_fine(*asked), strict=True):
+                pixels[row] += self._place_fine(decoded) * part[row]
+        return pixels
+
+    def _asked(
         self, number: int, rows: NDArray[np.intp], z: F32, parameters: Mapping[str, F32]
-    ) -> Iterator[tuple[int, U8]]:
-        """The pictures of model `number` for `rows`, laid out."""
+    ) -> tuple[Decoder, F32, dict[str, F32]]:
+        """Model `number`, and what it is asked for `rows`."""
         if number not in self._decoders:
             raise InstrumentError(f"plays model {number}, which is not there")
         chosen = {address: values[rows] for address, values in parameters.items()}
-        pictures = self._decoders[number].decode(z[rows], chosen)
-        for row, picture in zip(rows.tolist(), pictures, strict=True):
-            yield row, self._place(picture)
+        return self._decoders[number], z[rows], chosen
+
+
+def _at_its_size(picture: F32) -> F32:
+    return picture

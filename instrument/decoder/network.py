@@ -7,10 +7,12 @@ This module knows no architecture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from instrument import InstrumentError
@@ -18,6 +20,8 @@ from instrument.decoder.inputs import checked_inputs
 from instrument.decoder.protocol import DecodeError, DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
+
+Cut = Callable[[Tensor], Tensor]  # pictures in 0..1 → what is handed out; may work in place
 
 _GPU_BATCH = 8
 _GPU_PIXELS = 1 << 21  # of one batch: two pictures of 1024 pixels, so that their maps fit
@@ -64,26 +68,33 @@ class NetworkDecoder:
 
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`. Raises ValueError on shapes, DecodeError on NaN and infinity."""
+        return self._decode(z, parameters, np.uint8, _levels)
+
+    def decode_fine(self, z: F32, parameters: Mapping[str, F32]) -> F32:
+        """See `FineDecoder.decode_fine`: the same pictures, before they become levels."""
+        return self._decode(z, parameters, np.float32, Tensor.float)
+
+    def _decode(self, z: F32, parameters: Mapping[str, F32], dtype: type, cut: Cut) -> NDArray[Any]:
+        """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
         z, values = checked_inputs(self._spec, z, parameters)
         if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
             raise DecodeError(f"{self._spec.name}: z is not finite")
-        pixels = np.empty((len(z), *self._spec.size, 3), np.uint8)
+        pixels: NDArray[Any] = np.empty((len(z), *self._spec.size, 3), dtype)
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)
             pixels[rows] = self._decode_rows(
-                z[rows], {address: value[rows] for address, value in values.items()}
+                z[rows], {address: value[rows] for address, value in values.items()}, cut
             )
         return pixels
 
-    def _decode_rows(self, z: F32, values: Mapping[str, F32]) -> U8:
+    def _decode_rows(self, z: F32, values: Mapping[str, F32], cut: Cut) -> NDArray[Any]:
         with torch.inference_mode():
             pictures: Tensor = self._network(
                 self._to_device(z), {key: self._to_device(row) for key, row in values.items()}
             )
             # One NaN or infinity anywhere makes the sum no number; a sum costs 1/5 of isfinite.
             total = pictures.sum()
-            levels = pictures.clamp(0, 1).mul_(255).add_(0.5).to(torch.uint8)
-            pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
+            pixels: NDArray[Any] = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1).cpu().numpy()
             if not bool(total.isfinite()):
                 raise DecodeError(f"{self._spec.name}: z gives a picture that is not finite")
         return pixels
@@ -91,3 +102,7 @@ class NetworkDecoder:
     def _to_device(self, rows: F32) -> Tensor:
         # A copy, because torch refuses read-only arrays and z is often a view of a memory map.
         return torch.from_numpy(np.array(rows, np.float32)).to(self._device)
+
+
+def _levels(pictures: Tensor) -> Tensor:
+    return pictures.mul_(255).add_(0.5).to(torch.uint8)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
 
 from instrument import InstrumentError
 from instrument.frame import U8
@@ -53,3 +55,22 @@ class Decoder(Protocol):
         DecodeError rather than hand out garbage.
         """
         ...
+
+
+@runtime_checkable
+class FineDecoder(Decoder, Protocol):
+    """A decoder that also gives its pictures as they are before they are cut to 256 levels.
+
+    Law: ``floor(255 * fine + 0.5)``, in float32, is exactly what `decode` gives.
+    """
+
+    def decode_fine(self, z: F32, parameters: Mapping[str, F32]) -> F32:
+        """Pictures ``F32[n, h, w, 3]`` in 0..1, sRGB code values; else as `decode`."""
+        ...
+
+
+def decode_fine(decoder: Decoder, z: F32, parameters: Mapping[str, F32]) -> F32:
+    """Pictures ``F32[n, h, w, 3]``, as fine as `decoder` has them: else its 256 levels."""
+    if isinstance(decoder, FineDecoder):
+        return decoder.decode_fine(z, parameters)
+    return np.asarray(decoder.decode(z, parameters), np.float32) / np.float32(255.0)

@@ -1,16 +1,15 @@
-"""Pictures → film: H.264, ProRes, lossless, PNG. The only module that knows PyAV.
+"""Pictures → film, through PyAV.
 
-Pictures are ``U8[h, w, 3]`` sRGB. Films carry BT.709 tags, and their colours are really
+Pictures are sRGB, ``U8[h, w, 3]`` or finer. Films carry BT.709 tags, and their colours are really
 converted with the matrix and range the tags promise. Frame i of a film is its i-th picture,
-at i / rate seconds exactly.
+at i / rate seconds exactly (in Matroska, which counts in milliseconds, to the nearest).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,109 +17,68 @@ import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from av.video.stream import VideoStream
 
 from instrument import InstrumentError
 from instrument.frame import U8
-from instrument.studio.film import FilmWriter, Size
+from instrument.studio.codecs import CODECS, MOVIES, STANDARD, Movie, Quality, choose
+from instrument.studio.extras import NOTHING, Extras, check_start
+from instrument.studio.film import FilmWriter, Pixels, Size
+from instrument.studio.sound import SoundTrack
 from instrument.studio.stills import Numbering, open_stills, read_stills
 from instrument.timebase import FrameRate
 
+__all__ = ["CODECS", "STANDARD", "MovieWriter", "Quality", "count_frames", "open_film",
+           "read_frames"]  # fmt: skip
+
 _BT709, _RGB = 1, 0  # the matrix of a film, in the numbers of H.273
-_LARGEST_SIDE = 16384
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How much room and patience a film gets.
-
-    `crf` is x264's constant quality, 0 (huge) to 51; 16 cannot be told from the original.
-    `preset` is x264's own word for its patience. `keyframe_every` counts frames: editors
-    jump to keyframes, so a proxy wants few between them; None is one a second.
-    """
-
-    crf: int = 16
-    preset: str = "medium"
-    keyframe_every: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise InstrumentError(f"crf {self.crf}: must be 0 to 51")
-        if self.preset not in _PRESETS:
-            raise InstrumentError(f"preset {self.preset!r}: allowed are {', '.join(_PRESETS)}")
-        if self.keyframe_every is not None and not 1 <= self.keyframe_every <= 100_000:
-            raise InstrumentError(f"keyframe every {self.keyframe_every}: must be 1 or more")
-
-
-_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
-            "veryslow")  # fmt: skip
-STANDARD = Quality()
-
-
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    """`grid` is what height and width must be multiples of (chroma is stored at half size)."""
-
-    encoder: str
-    pixels: str
-    suffixes: tuple[str, ...]
-    grid: Size
-    options: Callable[[Quality], dict[str, str]]
-
-
-_CODECS = {
-    "h264": _Codec(
-        "libx264", "yuv420p", (".mp4", ".mov"), (2, 2),
-        lambda quality: {"crf": str(quality.crf), "preset": quality.preset},
-    ),
-    "prores": _Codec(
-        "prores_ks", "yuv422p10le", (".mov",), (1, 2), lambda _: {"profile": "3", "vendor": "apl0"}
-    ),
-    # Measured: twice as fast as FFV1 and no larger; MOV keeps exact times, Matroska does not.
-    "lossless": _Codec(
-        "libx264rgb", "rgb24", (".mov",), (1, 1), lambda _: {"qp": "0", "preset": "ultrafast"}
-    ),
-}  # fmt: skip
-CODECS = (*_CODECS, "png")
-_ALLOWED = "NAME.mp4, NAME.mov, a folder, or NAME.%05d.png"
+_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_TRUE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_X265_DELAY = 2  # frames
+_MILLISECOND = Fraction(1, 1000)
+_RANGES = {"limited": ColorRange.MPEG, "full": ColorRange.JPEG}
 
 
 class MovieWriter(FilmWriter):
-    """A film in MP4 or QuickTime."""
+    """A film in MP4, QuickTime or Matroska."""
 
     def __init__(
-        self, path: Path, rate: FrameRate, container: OutputContainer, stream: VideoStream
-    ) -> None:
-        super().__init__(path, (stream.height, stream.width), rate)
+        self, path: Path, rate: FrameRate, movie: Movie, container: OutputContainer,
+        stream: VideoStream, sound: SoundTrack | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(path, (stream.height, stream.width), rate, movie.depth)
+        self._movie = movie
         self._container = container
         self._stream = stream
+        self._sound = sound
         self._partial = _partial_of(path)
         self._period = Fraction(rate.den, rate.num)
 
-    def _add(self, pixels: U8) -> None:
-        picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-        if self._stream.pix_fmt != "rgb24":
-            picture = picture.reformat(
-                format=self._stream.pix_fmt,
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-            )
-        # Set after the conversion: asking the scaler for them would bend the tones.
-        picture.color_trc = ColorTrc.BT709
-        picture.color_primaries = ColorPrimaries.BT709
+    def _add(self, pixels: Pixels) -> None:
+        picture = _coded(pixels, self._movie)
         picture.pts = self.frames
         picture.time_base = self._period
         self._mux(picture)
+        if self._sound:
+            with _disk_errors(self.path):
+                self._sound.reach(self.frames + 1)
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         with _disk_errors(self.path):
             for packet in self._stream.encode(picture):
+                if self.frames <= _X265_DELAY:
+                    # x265 leaves the decoding times of a film that is over before its B-frames
+                    # could begin to chance. Such a film has none.
+                    packet.dts = packet.pts
                 self._container.mux(packet)
 
     def _finish(self) -> None:
         self._mux(None)
         with _disk_errors(self.path):
+            if self._sound:
+                self._sound.finish()
+                self._sound.close()
             self._container.close()
             _check(self._partial, self.path, self.frames, self.frames * self._period)
             with self._partial.open("rb") as file:
@@ -131,8 +89,33 @@ class MovieWriter(FilmWriter):
         # In this order: closing a file that is still there would first move its index to the front.
         with contextlib.suppress(OSError):
             self._partial.unlink(missing_ok=True)
+        if self._sound:
+            self._sound.close()
         with contextlib.suppress(av.FFmpegError, OSError):
             self._container.close()
+
+
+def _coded(pixels: Pixels, movie: Movie) -> av.VideoFrame:
+    """A frame in the pixel format of `movie`, its colours converted and tagged."""
+    source = "rgb24" if movie.depth == 8 else "rgb48le"
+    if source == "rgb48le" and not movie.in_rgb:
+        # The scaler's matrices take 255 times 256 for white, and 65535 would be beyond it.
+        pixels = ((pixels * np.uint32(65280) + np.uint32(32767)) // np.uint32(65535)).astype("<u2")
+    picture = av.VideoFrame.from_ndarray(pixels, format=source)
+    if movie.in_rgb:
+        if movie.pixels != source:
+            picture = picture.reformat(format=movie.pixels)
+    else:
+        picture = picture.reformat(
+            format=movie.pixels,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=_RANGES[movie.range],
+            interpolation=_TRUE,  # otherwise chroma is cut where it should be rounded
+        )
+    # Set after the conversion: asking the scaler for them would bend the tones.
+    picture.color_trc = ColorTrc.BT709
+    picture.color_primaries = ColorPrimaries.BT709
+    return picture
 
 
 def open_film(
@@ -141,54 +124,67 @@ def open_film(
     rate: FrameRate,
     codec: str | None = None,
     quality: Quality = STANDARD,
+    extras: Extras = NOTHING,
 ) -> FilmWriter:
     """Begin a film of `size` (height, width) at `path`; what its name says decides the codec.
 
-    ``NAME.mp4`` and ``NAME.mov`` are H.264 unless `codec` says otherwise; a folder or
-    ``NAME.%05d.png`` are numbered pictures. Raises InstrumentError naming what is allowed.
+    ``NAME.mp4``, ``NAME.mov`` and ``NAME.mkv`` are H.264 unless `codec` says otherwise; a folder,
+    ``NAME.%05d.png`` or ``NAME.%05d.exr`` are numbered pictures. Raises InstrumentError naming
+    what is allowed.
     """
-    if codec is not None and codec not in CODECS:
-        raise InstrumentError(f"codec {codec!r}: allowed are {', '.join(CODECS)}")
-    if not all(1 <= side <= _LARGEST_SIDE for side in size):
-        raise InstrumentError(f"size {size[1]}x{size[0]}: sides must be 1 to {_LARGEST_SIDE}")
-    suffix = path.suffix.lower()
-    if suffix in (".mp4", ".mov"):
-        return _open_movie(path, size, rate, codec or "h264", quality)
-    if Numbering.of(path) is None or codec not in (None, "png"):
-        raise InstrumentError(f"{path}: {codec or 'a film'} cannot be written to this name, "
-                              f"allowed are {_allowed_for(codec)}")  # fmt: skip
-    return open_stills(path, size, rate)
-
-
-def _allowed_for(codec: str | None) -> str:
-    if codec in _CODECS:
-        return " or ".join(f"NAME{suffix}" for suffix in _CODECS[codec].suffixes)
-    return "a folder or NAME.%05d.png" if codec == "png" else _ALLOWED
+    chosen = choose(path, size, codec, quality)
+    if isinstance(chosen, Movie):
+        return _open_movie(path, size, rate, chosen, quality, extras)
+    if not extras.none:
+        raise InstrumentError(
+            f"{path}: numbered pictures carry no sound, timecode or chapters; "
+            f"allowed is {' or '.join(f'NAME{suffix}' for suffix in MOVIES)}"
+        )
+    return open_stills(path, size, rate, chosen)
 
 
 def _open_movie(
-    path: Path, size: Size, rate: FrameRate, codec: str, quality: Quality
+    path: Path, size: Size, rate: FrameRate, movie: Movie, quality: Quality, extras: Extras
 ) -> MovieWriter:
-    if codec not in _CODECS or path.suffix.lower() not in _CODECS[codec].suffixes:
-        raise InstrumentError(f"{path}: {codec} goes to {_allowed_for(codec)}")
-    chosen = _CODECS[codec]
-    if any(side % step for side, step in zip(size, chosen.grid, strict=True)):
-        raise InstrumentError(_odd(path, size, codec, chosen.grid))
-    muxer = {".mp4": "mp4", ".mov": "mov"}[path.suffix.lower()]
+    suffix = path.suffix.lower()
     with _disk_errors(path), contextlib.ExitStack() as undo:
         if path.is_dir():
             raise InstrumentError(f"{path}: cannot be written (a folder has this name)")
         partial = _partial_of(path)
         partial.touch()  # PyAV opens it at the first picture: too late to hear that it cannot be
         undo.callback(partial.unlink, missing_ok=True)
-        container = av.open(str(partial), "w", format=muxer, container_options=_timing(rate))
+        container = av.open(
+            str(partial), "w", format=_MUXERS[suffix], container_options=_timing(suffix, rate)
+        )
         undo.callback(container.close)
-        stream = _add_stream(container, size, rate, chosen, quality)
+        stream = _add_stream(container, size, rate, movie, quality)
+        add_marks(container, extras, rate)
+        sound = None
+        if extras.sound:
+            sound = SoundTrack(extras.sound, container, suffix, rate)
         undo.pop_all()
-    return MovieWriter(path, rate, container, stream)
+    return MovieWriter(path, rate, movie, container, stream, sound)
 
 
-def _timing(rate: FrameRate) -> dict[str, str]:
+def add_marks(container: OutputContainer, extras: Extras, rate: FrameRate) -> None:
+    """Write chapters and timecode into a container whose first packet is still to come."""
+    if extras.start is not None:
+        container.metadata["timecode"] = check_start(extras.start, rate)
+    if extras.chapters:
+        container.set_chapters(
+            [
+                {
+                    "id": number, "start": chapter.start * rate.den, "end": chapter.stop * rate.den,
+                    "time_base": Fraction(1, rate.num), "metadata": {"title": chapter.name},
+                }
+                for number, chapter in enumerate(extras.chapters, 1)
+            ]
+        )  # fmt: skip
+
+
+def _timing(suffix: str, rate: FrameRate) -> dict[str, str]:
+    if suffix == ".mkv":
+        return {"fflags": "+bitexact"}  # else it carries a number drawn by chance
     # faststart: the index comes first, so that players and editors open it at once.
     # The length of a film is kept in the movie's own ticks, by default of 1 ms, which holds
     # no NTSC length: both clocks tick whole fractions of a frame.
@@ -200,36 +196,28 @@ def _timing(rate: FrameRate) -> dict[str, str]:
 
 
 def _add_stream(
-    container: OutputContainer, size: Size, rate: FrameRate, codec: _Codec, quality: Quality
+    container: OutputContainer, size: Size, rate: FrameRate, movie: Movie, quality: Quality
 ) -> VideoStream:
+    codec = movie.codec
     try:
         stream = container.add_stream(codec.encoder, rate=Fraction(rate.num, rate.den))
     except UnknownCodecError as error:
         raise InstrumentError(f"this build of PyAV has no {codec.encoder}") from error
     assert isinstance(stream, VideoStream)
-    stream.options = {**codec.options(quality)}
+    stream.options = {**codec.options(quality, movie.depth)}
     stream.height, stream.width = size
-    stream.pix_fmt = codec.pixels
-    stream.codec_context.time_base = Fraction(rate.den, rate.num)
-    if codec.encoder != "prores_ks":  # where every frame is a keyframe
-        stream.gop_size = quality.keyframe_every or max(1, round(rate.num / rate.den))
-    in_rgb = codec.pixels == "rgb24"
+    stream.pix_fmt = movie.pixels
     context = stream.codec_context
-    context.colorspace = _RGB if in_rgb else _BT709
-    context.color_range = ColorRange.JPEG if in_rgb else ColorRange.MPEG
+    context.time_base = Fraction(rate.den, rate.num)
+    if not codec.intra:
+        stream.gop_size = quality.keyframe_every or max(1, round(rate.num / rate.den))
+    if codec.tag and container.format.name != "matroska":
+        context.codec_tag = codec.tag
+    context.colorspace = _RGB if movie.in_rgb else _BT709
+    context.color_range = _RANGES[movie.range]
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
     return stream
-
-
-def _odd(path: Path, size: Size, codec: str, grid: Size) -> str:
-    lower = [side // step * step for side, step in zip(size, grid, strict=True)]
-    upper = [-(-side // step) * step for side, step in zip(size, grid, strict=True)]
-    near = [f"{w}x{h}" for h, w in (lower, upper) if h and w]
-    return (
-        f"{path}: {codec} takes even sizes only, {size[1]}x{size[0]} is not; "
-        f"nearest are {' and '.join(near)}"
-    )
 
 
 def _partial_of(path: Path) -> Path:
@@ -247,7 +235,9 @@ def _disk_errors(path: Path) -> Iterator[None]:
 
 def _check(partial: Path, path: Path, frames: int, seconds: Fraction) -> None:
     counted, lasts = _measure(partial)
-    if (counted, lasts) != (frames, seconds):
+    # Matroska counts in milliseconds: there a length is right where it is as near as can be.
+    exact = path.suffix.lower() != ".mkv"
+    if counted != frames or lasts is None or abs(lasts - seconds) > (0 if exact else _MILLISECOND):
         raise InstrumentError(
             f"{path}: {frames} frames of {float(seconds):.6f} s were written, the file holds "
             f"{counted} of {float(lasts or 0):.6f} s"
@@ -258,10 +248,14 @@ def _measure(path: Path) -> tuple[int, Fraction | None]:
     """Frames and duration in seconds, from the packets alone."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        frames = sum(1 for packet in container.demux(stream) if packet.size)
-        if stream.duration is None or stream.time_base is None:
+        frames, end = 0, 0
+        for packet in container.demux(stream):
+            if packet.size:
+                frames += 1
+                end = max(end, (packet.pts or 0) + (packet.duration or 0))
+        if stream.time_base is None:
             return frames, None
-        return frames, stream.duration * stream.time_base
+        return frames, (end if stream.duration is None else stream.duration) * stream.time_base
 
 
 def count_frames(path: Path) -> int:
@@ -269,7 +263,7 @@ def count_frames(path: Path) -> int:
 
     Raises InstrumentError naming the file when it is none.
     """
-    if path.suffix.lower() not in (".mp4", ".mov") and (stills := Numbering.of(path)) is not None:
+    if path.suffix.lower() not in MOVIES and (stills := Numbering.of(path)) is not None:
         return len(stills.present())
     with _reading(path):
         return _measure(path)[0]
@@ -277,7 +271,7 @@ def count_frames(path: Path) -> int:
 
 def read_frames(path: Path) -> Iterator[U8]:
     """Every picture of a film in order, ``U8[h, w, 3]``, its colour tags honoured."""
-    if path.suffix.lower() not in (".mp4", ".mov") and Numbering.of(path) is not None:
+    if path.suffix.lower() not in MOVIES and Numbering.of(path) is not None:
         yield from read_stills(path)
         return
     with _reading(path), av.open(str(path)) as container:

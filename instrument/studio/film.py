@@ -8,39 +8,63 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument import InstrumentError
-from instrument.frame import U8
 from instrument.timebase import FrameRate
 
 Size = tuple[int, int]  # (height, width) in pixels
+Pixels = NDArray[Any]  # a frame of a film: sRGB code values, U8, U16 or F32[h, w, 3]
+
+
+def dtype_of(depth: int) -> np.dtype[Any]:
+    """What a frame of a film with `depth` bits is made of."""
+    return np.dtype(np.uint8 if depth <= 8 else np.uint16 if depth <= 16 else np.float32)
+
+
+def _widened(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    """The same code values as `dtype`: 255 becomes 65535, or 1.0."""
+    if pixels.dtype == dtype:
+        return pixels
+    return pixels * np.uint16(257) if dtype == np.uint16 else pixels / np.float32(255)
 
 
 class FilmWriter(ABC):
     """A film that appears at `path` when it is closed, and not before.
 
     Leave the ``with`` block by an exception, or call `abort`, and nothing is left behind:
-    what stood at `path` before stays as it was.
+    what stood at `path` before stays as it was. `depth` is in bits and says what a frame is made
+    of: ``U8`` up to 8, ``U16`` (from 0 to 65535, whatever the depth) up to 16, ``F32`` in 0..1
+    above.
     """
 
-    def __init__(self, path: Path, size: Size, rate: FrameRate) -> None:
+    def __init__(self, path: Path, size: Size, rate: FrameRate, depth: int = 8) -> None:
         self.path = path
+        self.depth = depth
         self.size = size
         self.rate = rate
         self.frames = 0
         self._open = True
 
-    def write(self, pixels: U8) -> None:
-        """Add the next frame, ``U8[h, w, 3]``. Raises InstrumentError on another size."""
-        if pixels.shape != (*self.size, 3) or pixels.dtype != np.uint8:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What a frame is made of."""
+        return dtype_of(self.depth)
+
+    def write(self, pixels: Pixels) -> None:
+        """Add the next frame, ``[h, w, 3]`` of `dtype`; ``U8`` is taken by every film.
+
+        Raises InstrumentError on another size or kind.
+        """
+        if pixels.shape != (*self.size, 3) or pixels.dtype not in (self.dtype, np.uint8):
             raise InstrumentError(
                 f"{self.path}: frame {self.frames} is {pixels.dtype}{list(pixels.shape)}, "
-                f"the film takes uint8{[*self.size, 3]}"
+                f"the film takes {self.dtype}{[*self.size, 3]}"
             )
-        self._add(np.ascontiguousarray(pixels))
+        self._add(np.ascontiguousarray(_widened(pixels, self.dtype)))
         self.frames += 1
 
     def close(self) -> None:
@@ -78,7 +102,7 @@ class FilmWriter(ABC):
             self.abort()
 
     @abstractmethod
-    def _add(self, pixels: U8) -> None:
+    def _add(self, pixels: Pixels) -> None:
         """Write one frame of the right size, number `frames`."""
 
     @abstractmethod

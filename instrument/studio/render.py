@@ -9,25 +9,21 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from instrument import InstrumentError
 from instrument.decoder.protocol import Decoder, DecoderSpec
-from instrument.frame import U8
 from instrument.latent.sequence import ModelReference, ZSequence
 from instrument.studio.encode import open_film
-from instrument.studio.film import FilmWriter, Size
-from instrument.studio.samples import parameters_at, values_at
+from instrument.studio.film import FilmWriter, Pixels, Size
+from instrument.studio.finishing import Fine, FineFrames, Finish, Frames, PlainFrames
 from instrument.timebase import Clock, FrameRate, WallClock
 
-Finish = Callable[[U8, Mapping[str, float]], U8]  # a decoded picture → a picture of the film
 OpenFilm = Callable[[Size, FrameRate], FilmWriter]
 
 _AHEAD = 8  # pictures decoded before they are asked for: measured, more gains nothing
@@ -83,6 +79,7 @@ def render(
     *,
     size: Size | None = None,
     finish: Finish | None = None,
+    fine: Fine | None = None,
     batch: int = 1,
     progress: Callable[[Progress], None] | None = None,
     allow_other_model: bool = False,
@@ -90,9 +87,10 @@ def render(
     """Decode every row of `sequence` and write it to `film`, a path or what opens one.
 
     `size` is the film's (height, width), the decoder's own where it is None. `finish` makes a
-    picture of that size from a decoded one and the frame's parameters. `batch` rows are decoded
-    together. Raises InstrumentError naming model or frame; whatever goes wrong, and Ctrl-C
-    too, stops the decoder and leaves no half film.
+    picture of that size from a decoded one and the frame's parameters; where there is `fine`, or
+    the film holds more than 8 bits and there is no `finish`, frames are made the fine way instead
+    (see `finishing`). `batch` rows are decoded together. Raises InstrumentError naming model or
+    frame; whatever goes wrong, and Ctrl-C too, stops the decoder and leaves no half film.
     """
     check_model(sequence, decoder.spec, allow_other_model)
     if batch < 1:
@@ -101,10 +99,13 @@ def render(
     open_it = functools.partial(open_film, film) if isinstance(film, Path) else film
     clock = WallClock()
     begin = clock.now()
-    ahead = _DecodeAhead(sequence, decoder, batch, clock)
     with open_it(size, sequence.rate) as writer:
+        frames: Frames = PlainFrames(sequence, decoder, finish)
+        if fine or (writer.depth > 8 and not finish):
+            frames = FineFrames(sequence, decoder, fine or Fine(), size, writer.depth, batch)
+        ahead = _DecodeAhead(frames, len(sequence), decoder.spec.name, batch, clock)
         with contextlib.closing(ahead.pictures()) as pictures:
-            encoding = _encode(sequence, pictures, writer, finish, progress)
+            encoding = _encode(frames, pictures, len(sequence), writer, progress)
         start = clock.now()
         writer.close()
         encoding += clock.now() - start
@@ -116,10 +117,10 @@ def render(
 
 
 def _encode(
-    sequence: ZSequence,
-    pictures: Iterator[U8],
+    frames: Frames,
+    pictures: Iterator[Pixels],
+    total: int,
     writer: FilmWriter,
-    finish: Finish | None,
     progress: Callable[[Progress], None] | None,
 ) -> float:
     """Write all pictures; returns the seconds that took, waiting for the decoder left out."""
@@ -127,11 +128,11 @@ def _encode(
     begin, busy = clock.now(), 0.0
     for index, picture in enumerate(pictures):
         start = clock.now()
-        writer.write(finish(picture, values_at(sequence, index)) if finish else picture)
+        writer.write(frames.finish(picture, index))
         now = clock.now()
         busy += now - start
         if progress:
-            progress(_progress(index + 1, len(sequence), now - begin))
+            progress(_progress(index + 1, total, now - begin))
     return busy
 
 
@@ -159,23 +160,24 @@ def check_model(sequence: ZSequence, spec: DecoderSpec, allow_other_model: bool 
 
 
 class _DecodeAhead:
-    """Rows of z decoded in a thread, at most a few pictures before they are taken."""
+    """Frames decoded in a thread, at most a few pictures before they are taken."""
 
-    def __init__(self, sequence: ZSequence, decoder: Decoder, batch: int, clock: Clock) -> None:
-        self._sequence = sequence
-        self._decoder = decoder
+    def __init__(self, frames: Frames, total: int, name: str, batch: int, clock: Clock) -> None:
+        self._frames = frames
+        self._total = total
+        self._name = name
         self._batch = batch
         self._clock = clock
         self.decode_seconds = 0.0
 
-    def pictures(self) -> Generator[U8, None, None]:
-        """Every picture in order, ``U8[h, w, 3]``; closing the iterator stops the thread."""
-        starts = iter(range(0, len(self._sequence), self._batch))
+    def pictures(self) -> Generator[Pixels, None, None]:
+        """Every picture in order; closing the iterator stops the thread."""
+        starts = iter(range(0, self._total, self._batch))
         pool = ThreadPoolExecutor(1, "decode")
-        pending: deque[tuple[int, Future[U8]]] = deque()
+        pending: deque[tuple[int, Future[Pixels]]] = deque()
 
         def submit(start: int) -> None:
-            stop = min(start + self._batch, len(self._sequence))
+            stop = min(start + self._batch, self._total)
             pending.append((start, pool.submit(self._decode, start, stop)))
 
         try:
@@ -191,25 +193,18 @@ class _DecodeAhead:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decode(self, start: int, stop: int) -> U8:
+    def _decode(self, start: int, stop: int) -> Pixels:
         began = self._clock.now()
-        z = np.array(self._sequence.z[start:stop], np.float32)  # writeable, the file is not
-        parameters = parameters_at(self._sequence, slice(start, stop))
-        pictures = self._decoder.decode(z, parameters)
-        expected = (stop - start, *self._decoder.spec.size, 3)
-        if pictures.shape != expected or pictures.dtype != np.uint8:
-            raise ValueError(
-                f"gave {pictures.dtype}{list(pictures.shape)} instead of uint8{list(expected)}"
-            )
+        pictures = self._frames.decode(start, stop)
         self.decode_seconds += self._clock.now() - began
-        return pictures.copy()  # a decoder may use its memory again for the next batch
+        return pictures
 
     def _failure(self, pool: ThreadPoolExecutor, start: int, error: BaseException) -> BaseException:
         """What to raise for a batch that failed: row by row shows which frame it is."""
         if not isinstance(error, Exception):
             return error
-        stop = min(start + self._batch, len(self._sequence))
-        name = self._decoder.spec.name
+        stop = min(start + self._batch, self._total)
+        name = self._name
         if stop == start + 1:
             return InstrumentError(f"frame {start}: {name} failed ({_reason(error)})")
         for index in range(start, stop):
