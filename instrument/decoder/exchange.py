@@ -116,11 +116,19 @@ class Exchange:
         return Request(sequence, index, self._z.copy(), parameters)
 
     def write_picture(self, slot: int, rgb: U8, picture: Picture) -> None:
-        """Decoder only: fill `slot` with ``U8[h, w, 3]``. The reverse of `read_picture`."""
+        """Decoder only: fill `slot` with ``U8[h, w, 3]``, and say what it is."""
+        self.write_pixels(slot, rgb)
+        self.write_header(slot, picture)
+
+    def write_pixels(self, slot: int, rgb: U8) -> None:
+        """Decoder only: fill `slot` with ``U8[h, w, 3]``. Who can, writes to `slots` itself."""
         pixels = self.slots[slot]
         for band in range(3):  # six times faster than pixels[..., :3] = rgb
             pixels[..., band] = rgb[..., band]
         pixels[..., 3] = 255
+
+    def write_header(self, slot: int, picture: Picture) -> None:
+        """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
         self._pictures[slot] = (
             picture.sequence, picture.index, picture.decode_seconds, picture.finished,
         )  # fmt: skip

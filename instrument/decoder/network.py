@@ -1,7 +1,8 @@
 """What all torch decoders share: device, shape checks, batching, and floats to pixels.
 
 A network is a torch module ``network(z, parameters)`` with z ``[n, *latent.shape]`` and
-parameters ``{address: [n]}`` giving pictures ``[n, 3, h, w]``, sRGB values around [0, 1].
+parameters ``{address: [n]}`` giving pictures ``[n, 3, h, w]``, sRGB values around [0, 1]; it may
+add a fourth band of ones, so that a picture's pixels are whole words.
 This module knows no architecture.
 """
 
@@ -74,11 +75,33 @@ class NetworkDecoder:
         """See `FineDecoder.decode_fine`: the same pictures, before they become levels."""
         return self._decode(z, parameters, np.float32, Tensor.float)
 
-    def _decode(self, z: F32, parameters: Mapping[str, F32], dtype: type, cut: Cut) -> NDArray[Any]:
-        """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
+    def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
+        """One picture as `decode` gives it, straight into ``U8[h, w, 4]``, opaque.
+
+        z is one row, ``F32[1, *latent.shape]``. Where it raises, `pixels` keep what they had.
+        """
+        z, values = self._checked(z, parameters)
+        with torch.inference_mode():
+            pictures, total = self._painted(z, values)
+            # The cut to levels is the copy: one pass over the pixels, and no array between.
+            levels = pictures.clamp(0, 1).mul_(255).add_(0.5)[0].permute(1, 2, 0)
+            if levels.device.type != "cpu":
+                levels = levels.to(torch.uint8).cpu()
+            self._must_be_finite(total)
+            target = torch.from_numpy(pixels)
+            target[..., : levels.shape[-1]].copy_(levels)
+            if levels.shape[-1] < target.shape[-1]:
+                target[..., 3] = 255
+
+    def _checked(self, z: F32, parameters: Mapping[str, F32]) -> tuple[F32, Mapping[str, F32]]:
         z, values = checked_inputs(self._spec, z, parameters)
         if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
             raise DecodeError(f"{self._spec.name}: z is not finite")
+        return z, values
+
+    def _decode(self, z: F32, parameters: Mapping[str, F32], dtype: type, cut: Cut) -> NDArray[Any]:
+        """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
+        z, values = self._checked(z, parameters)
         pixels: NDArray[Any] = np.empty((len(z), *self._spec.size, 3), dtype)
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)
@@ -89,15 +112,25 @@ class NetworkDecoder:
 
     def _decode_rows(self, z: F32, values: Mapping[str, F32], cut: Cut) -> NDArray[Any]:
         with torch.inference_mode():
-            pictures: Tensor = self._network(
-                self._to_device(z), {key: self._to_device(row) for key, row in values.items()}
-            )
-            # One NaN or infinity anywhere makes the sum no number; a sum costs 1/5 of isfinite.
-            total = pictures.sum()
-            pixels: NDArray[Any] = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1).cpu().numpy()
-            if not bool(total.isfinite()):
-                raise DecodeError(f"{self._spec.name}: z gives a picture that is not finite")
+            pictures, total = self._painted(z, values)
+            shown = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1)[..., :3]
+            pixels: NDArray[Any] = shown.cpu().numpy()
+            self._must_be_finite(total)
         return pixels
+
+    def _painted(self, z: F32, values: Mapping[str, F32]) -> tuple[Tensor, Tensor]:
+        """Pictures, and their sum: one NaN or infinity anywhere makes that no number.
+
+        A sum costs a fifth of isfinite.
+        """
+        pictures: Tensor = self._network(
+            self._to_device(z), {key: self._to_device(row) for key, row in values.items()}
+        )
+        return pictures, pictures.sum()
+
+    def _must_be_finite(self, total: Tensor) -> None:
+        if not bool(total.isfinite()):
+            raise DecodeError(f"{self._spec.name}: z gives a picture that is not finite")
 
     def _to_device(self, rows: F32) -> Tensor:
         # A copy, because torch refuses read-only arrays and z is often a view of a memory map.

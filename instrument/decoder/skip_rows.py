@@ -32,12 +32,12 @@ _BANDS = 4  # red, green, blue and opaque: pixels of whole words
 class RowPainter:
     """Paints what `network.paint` paints, as ``F32[n, 4, h, w]`` in 0..1, the last band 1."""
 
-    def __init__(self, network: SkipGenerator) -> None:
+    def __init__(self, network: SkipGenerator, dtype: torch.dtype) -> None:
         self._network = network
         self._octaves = [octave for octave in network.octaves if isinstance(octave, Octave)]
         self._layers = [layer for octave in self._octaves for layer in _layers(octave)]
         self._widths = [3 * layer.conv.out_channels for layer in self._layers]
-        dtype = network.seed_full.weight.dtype
+        self._dtype = dtype
         # Beside every pixel's grain a 1: one product adds the shift and some of the grain.
         self._grounds = [
             torch.stack((torch.ones_like(grain), grain), dim=1)
@@ -63,16 +63,19 @@ class RowPainter:
 
     def paint(self, w: Tensor) -> Tensor:
         """w [n, mapped] → [n, 4, h, w], channels last."""
-        return torch.cat([self._paint_one(row[None]) for row in w]) if len(w) > 1 else (
-            self._paint_one(w)
+        return (
+            torch.cat([self._paint_one(row[None]) for row in w])
+            if len(w) > 1
+            else (self._paint_one(w))
         )
 
     def _paint_one(self, w: Tensor) -> Tensor:
         network = self._network
-        films = iter(F.linear(w, self._film, self._film_bias).split(self._widths, dim=1))
+        film = F.linear(w, self._film, self._film_bias).to(self._dtype)
+        films = iter(film.split(self._widths, dim=1))
         seed = network.seed_full(network.seed_low(w))
         x = seed.view(1, network.spec.widths[0], SEED_SIZE, SEED_SIZE)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.to(self._dtype, memory_format=torch.channels_last)
         picture: Tensor | None = None
         silent = len(self._octaves) - len(self._heads)
         for index, (octave, ground) in enumerate(zip(self._octaves, self._grounds, strict=True)):
