@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from instrument.decoder.skip_generator import (
     SEED_SIZE,
@@ -22,6 +22,7 @@ from instrument.decoder.skip_generator import (
     Modulated,
     Octave,
     SkipGenerator,
+    WithoutStripes,
     double,
 )
 
@@ -35,6 +36,7 @@ class RowPainter:
     def __init__(self, network: SkipGenerator, dtype: torch.dtype) -> None:
         self._network = network
         self._octaves = [octave for octave in network.octaves if isinstance(octave, Octave)]
+        finishes = [one for one in network.finish if isinstance(one, WithoutStripes)]
         self._layers = [layer for octave in self._octaves for layer in _layers(octave)]
         self._widths = [3 * layer.conv.out_channels for layer in self._layers]
         self._dtype = dtype
@@ -43,7 +45,7 @@ class RowPainter:
             torch.stack((torch.ones_like(grain), grain), dim=1)
             for grain in (octave.grain.flatten().to(dtype) for octave in self._octaves)
         ]
-        self._taps = [finish.taps.tolist() for finish in network.finish]
+        self._taps = [finish.taps.tolist() for finish in finishes]
         self._film = torch.empty(0)
         self._film_bias = torch.empty(0)
         self._heads: list[tuple[Tensor, Tensor]] = []
@@ -55,6 +57,7 @@ class RowPainter:
         self._film_bias = torch.cat([layer.film.bias for layer in self._layers])
         self._heads.clear()
         for index, head in enumerate(self._network.heads):
+            assert isinstance(head, nn.Conv2d) and head.bias is not None
             weight = head.weight.unflatten(0, (3, 4)).transpose(0, 1)  # [4, 3, width, 3, 3]
             weight = F.pad(weight, (0, 0) * 3 + (0, 1)).flatten(0, 1)
             bias = F.pad(head.bias.view(3, 4).T, (0, 1), value=0.0 if index else _OPAQUE)
@@ -72,7 +75,7 @@ class RowPainter:
     def _paint_one(self, w: Tensor) -> Tensor:
         network = self._network
         film = F.linear(w, self._film, self._film_bias).to(self._dtype)
-        films = iter(film.split(self._widths, dim=1))
+        films = iter(torch.split(film, self._widths, dim=1))
         seed = network.seed_full(network.seed_low(w))
         x = seed.view(1, network.spec.widths[0], SEED_SIZE, SEED_SIZE)
         x = x.to(self._dtype, memory_format=torch.channels_last)

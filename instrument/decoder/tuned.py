@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ _PAIRS = 5  # pictures of each of two forms, in turn
 _FASTER = 0.96  # of the time: less is no reason to change
 _WORTH_A_THREAD = 0.85  # of the time: a thread more may wait for a busy neighbour
 _MOST_THREADS = 16
+_MOMENT = 0.005  # s to wait for a form to be opened, a step
 _TRIED = 3  # pictures that must look alike
 
 Open = Callable[[Form], NetworkDecoder]
@@ -107,14 +109,17 @@ class TunedDecoder:
         for row in z:
             wanted.append(self._best.decode(row[None], {}))
             yield
-        for form in self._forms[1:]:
+        for form in reversed(self._forms[1:]):  # the likeliest first: time may be up
             yield from self._try_form(form, z, wanted)
         if self._measures_threads:
             yield from self._try_threads()
 
     def _try_form(self, form: Form, z: F32, wanted: list[U8]) -> Iterator[None]:
-        rival = self._make(form)
-        yield
+        with ThreadPoolExecutor(1, "opening a form") as pool:  # meanwhile pictures go on
+            opening = pool.submit(self._make, form)
+            while not wait([opening], _MOMENT).done:
+                yield
+            rival = opening.result()
         for row, picture in zip(z, wanted, strict=True):
             try:
                 alike = likeness(picture, rival.decode(row[None], {}))
@@ -171,10 +176,9 @@ def _positions(spec: DecoderSpec, count: int) -> F32:
 def _counts() -> list[int]:
     """Thread counts to try: 1, 2, 3, 4, 6, 8, 12, 16, as far as there are cores."""
     # Not all that the machine has: a container, or whoever started us, may lend us fewer.
-    lent = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    cores = len(lent)
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
     return [count for count in (1, 2, 3, 4, 6, 8, 12, _MOST_THREADS) if count <= cores] or [1]
 
 
