@@ -41,7 +41,7 @@ def forms(device: torch.device, precision: Precision, ways: Sequence[Way]) -> li
     if precision == "full":
         return [FULL]
     ways = [way for way in ways if device.type == "cpu" or way not in _PROCESSORS_ALONE]
-    return [Form(dtype, way) for dtype in dtypes(device) for way in ways]
+    return [Form(dtype, way) for way in ways for dtype in dtypes(device)]
 
 
 def dtypes(device: torch.device) -> list[torch.dtype]:

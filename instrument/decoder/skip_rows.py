@@ -43,7 +43,7 @@ class RowPainter:
         # Beside every pixel's grain a 1: one product adds the shift and some of the grain.
         self._grounds = [
             torch.stack((torch.ones_like(grain), grain), dim=1)
-            for grain in (octave.grain.flatten().to(dtype) for octave in self._octaves)
+            for grain in (octave.grain.flatten() for octave in self._octaves)
         ]
         self._taps = [finish.taps.tolist() for finish in finishes]
         self._film = torch.empty(0)
@@ -58,7 +58,7 @@ class RowPainter:
         self._heads.clear()
         for index, head in enumerate(self._network.heads):
             assert isinstance(head, nn.Conv2d) and head.bias is not None
-            weight = head.weight.unflatten(0, (3, 4)).transpose(0, 1)  # [4, 3, width, 3, 3]
+            weight = head.weight.reshape(3, 4, -1, 3, 3).transpose(0, 1)  # [4, 3, width, 3, 3]
             weight = F.pad(weight, (0, 0) * 3 + (0, 1)).flatten(0, 1)
             bias = F.pad(head.bias.view(3, 4).T, (0, 1), value=0.0 if index else _OPAQUE)
             weight = weight.contiguous(memory_format=torch.channels_last)
@@ -66,15 +66,12 @@ class RowPainter:
 
     def paint(self, w: Tensor) -> Tensor:
         """w [n, mapped] → [n, 4, h, w], channels last."""
-        return (
-            torch.cat([self._paint_one(row[None]) for row in w])
-            if len(w) > 1
-            else (self._paint_one(w))
-        )
+        pictures = [self._paint_one(row[None]) for row in w]
+        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
     def _paint_one(self, w: Tensor) -> Tensor:
         network = self._network
-        film = F.linear(w, self._film, self._film_bias).to(self._dtype)
+        film = F.linear(w, self._film, self._film_bias)
         films = iter(torch.split(film, self._widths, dim=1))
         seed = network.seed_full(network.seed_low(w))
         x = seed.view(1, network.spec.widths[0], SEED_SIZE, SEED_SIZE)
@@ -127,11 +124,11 @@ def _smoothed(flat: Tensor, taps: list[float], dim: int, step: int) -> Tensor:
 def _modulated(x: Tensor, film: Tensor, ground: Tensor) -> Tensor:
     """What `Modulated` does after its convolution: x [1, c, h, w], film [1, 3c], ground [hw, 2]."""
     _, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(height * width, channels)
+    # In float32 throughout: it is nearer, and small matrix products are not slower for it.
+    rows = x.permute(0, 2, 3, 1).reshape(height * width, channels).float()
     film = film.view(3, channels)  # scale, shift, strength
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     norm = (length * length).mul_(1.0 / channels).add_(SOFTEST).rsqrt_()
-    factor = torch.mm(norm, 1.0 + film[:1])  # [hw, c]
-    rows = torch.addcmul(torch.mm(ground, film[1:]), rows, factor)
-    rows = F.leaky_relu_(rows, 0.2)
+    rows = torch.mm(norm, 1.0 + film[:1]).mul_(rows).add_(torch.mm(ground, film[1:]))
+    rows = F.leaky_relu_(rows, 0.2).to(x.dtype)
     return rows.view(1, height, width, channels).permute(0, 3, 1, 2)

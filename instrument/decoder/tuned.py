@@ -2,8 +2,8 @@
 
 The first picture comes at once, in the form that was chosen before, or else in the first: float32
 as the network's module writes it. What is left to try is tried between pictures, one short step
-each time somebody calls `idle`, for two seconds in all; nothing is ever slower than the first
-form for longer than that. A form must look like the first one, too: 45 dB at least. What comes
+each time somebody calls `idle`, for two seconds in all (for eight pictures, where a picture takes
+long). A form must look like the first one, too: 45 dB at least. What comes
 out is remembered (see `choices`). Knows no architecture and makes no picture itself.
 """
 
@@ -27,7 +27,9 @@ from instrument.timebase import WallClock
 
 LEAST_LIKENESS = 45.0  # dB between a form's pictures and the first form's
 _BUDGET = 2.0  # s of trying, in all
-_PAIRS = 5  # pictures of each of two forms, in turn
+_PICTURES = 8.0  # usual decodes of trying, at least
+_SLOW = 0.2  # s for a picture: from there on one of each form must do
+_PAIRS = 4  # pictures of each of two forms, in turn
 _FASTER = 0.96  # of the time: less is no reason to change
 _WORTH_A_THREAD = 0.85  # of the time: a thread more may wait for a busy neighbour
 _MOST_THREADS = 16
@@ -54,6 +56,7 @@ class TunedDecoder:
         self.threads = max(1, threads)
         self.form = self._forms[0]
         self.spent = 0.0  # s of trying
+        self._usual = 0.0  # s for a picture
         self._steps: Iterator[None] | None = self._trials()
         known = recall(key)
         chosen = [form for form in self._forms if known is not None and form.name == known.form]
@@ -92,10 +95,10 @@ class TunedDecoder:
             self._steps = None
             remember(Choice(self._key, self.form.name, self.threads))
         self.spent += self._clock.now() - begun
-        if self._steps is not None and self.spent > _BUDGET:
-            self._steps.close()  # type: ignore[attr-defined]  # a generator
-            self._steps = None
+        if self._steps is not None and self.spent > max(_BUDGET, _PICTURES * self._usual):
+            self._steps = None  # what is known by now is kept: the next start is no calmer
             self._set_threads(self.threads)
+            remember(Choice(self._key, self.form.name, self.threads))
         return self._steps is not None
 
     def settle(self) -> None:
@@ -104,7 +107,9 @@ class TunedDecoder:
             pass
 
     def _trials(self) -> Iterator[None]:
-        z = _positions(self._spec, _TRIED)
+        self._usual = self._seconds(self._best)
+        yield
+        z = _positions(self._spec, self._few(_TRIED))
         wanted = []
         for row in z:
             wanted.append(self._best.decode(row[None], {}))
@@ -129,7 +134,7 @@ class TunedDecoder:
                 return
             yield
         times: list[list[float]] = [[], []]
-        for _ in range(_PAIRS):
+        for _ in range(self._few(_PAIRS)):
             for taken, decoder in zip(times, (self._best, rival), strict=True):
                 taken.append(self._seconds(decoder))
             yield
@@ -142,7 +147,7 @@ class TunedDecoder:
             if count <= self.threads:
                 continue
             times: list[list[float]] = [[], []]
-            for _ in range(_PAIRS):
+            for _ in range(self._few(_PAIRS)):
                 for taken, number in zip(times, (self.threads, count), strict=True):
                     self._set_threads(number)
                     taken.append(self._seconds(self._best))
@@ -154,6 +159,9 @@ class TunedDecoder:
                 return
             self.threads = count
             self._set_threads(count)
+
+    def _few(self, count: int) -> int:
+        return 1 if self._usual > _SLOW else count
 
     def _seconds(self, decoder: NetworkDecoder) -> float:
         begun = self._clock.now()
