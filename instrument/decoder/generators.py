@@ -22,11 +22,12 @@ from instrument.decoder.architectures import (
 )
 from instrument.decoder.fastgan import FastGAN
 from instrument.decoder.forms import Form, Way
+from instrument.decoder.history import open_history
 from instrument.decoder.models import GeneratorDetails, ModelManifest
 from instrument.decoder.network import NetworkDecoder
 from instrument.decoder.progan import ProGAN
 from instrument.decoder.protocol import Precision
-from instrument.decoder.snapshots import Playable, open_history
+from instrument.decoder.snapshots import Playable
 from instrument.decoder.stylegan2 import ModulatedLayer, StyleGAN2
 from instrument.decoder.stylegan3 import FilteredLayer, StyleGAN3
 from instrument.decoder.tuned import TunedDecoder

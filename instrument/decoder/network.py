@@ -8,6 +8,7 @@ This module knows no architecture.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from instrument import InstrumentError
 from instrument.decoder.inputs import checked_inputs
+from instrument.decoder.pinned import HostCopies
 from instrument.decoder.protocol import DecodeError, DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
@@ -29,11 +31,11 @@ _GPU_PIXELS = 1 << 21  # of one batch: two pictures of 1024 pixels, so that thei
 
 
 def choose_device(wish: str, threads: int) -> torch.device:
-    """The torch device for `wish`, with `threads` CPU threads for this process.
+    """The torch device for `wish`, with `threads` CPU threads for this process (0: one, for now).
 
     Raises InstrumentError naming the devices there are.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, threads))
     found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     found += ["mps"] if torch.backends.mps.is_available() else []
     found += ["cpu"]
@@ -103,6 +105,9 @@ class NetworkDecoder:
         """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
         z, values = self._checked(z, parameters)
         pixels: NDArray[Any] = np.empty((len(z), *self._spec.size, 3), dtype)
+        if self._device.type == "cuda":
+            self._decode_ahead(z, values, cut, pixels)
+            return pixels
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)
             pixels[rows] = self._decode_rows(
@@ -117,6 +122,32 @@ class NetworkDecoder:
             pixels: NDArray[Any] = shown.cpu().numpy()
             self._must_be_finite(total)
         return pixels
+
+    def _decode_ahead(
+        self, z: F32, values: Mapping[str, F32], cut: Cut, pixels: NDArray[Any]
+    ) -> None:
+        """Fill `pixels`, each batch begun before the one before it has arrived here."""
+        copies: dict[int, HostCopies] = {}  # by the number of rows: the last may be smaller
+        due: deque[tuple[slice, HostCopies, Tensor]] = deque()
+        with torch.inference_mode():
+            for start in range(0, len(z), self._batch):
+                rows = slice(start, min(start + self._batch, len(z)))
+                here = {address: value[rows] for address, value in values.items()}
+                pictures, total = self._painted(z[rows], here)
+                shown = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1)[..., :3]
+                if len(shown) not in copies:
+                    copies[len(shown)] = HostCopies(shown)
+                copies[len(shown)].send(shown)
+                due.append((rows, copies[len(shown)], total))
+                if len(due) > 1:
+                    self._arrived(due.popleft(), pixels)
+            while due:
+                self._arrived(due.popleft(), pixels)
+
+    def _arrived(self, one: tuple[slice, HostCopies, Tensor], pixels: NDArray[Any]) -> None:
+        rows, copies, total = one
+        pixels[rows] = copies.receive()
+        self._must_be_finite(total)
 
     def _painted(self, z: F32, values: Mapping[str, F32]) -> tuple[Tensor, Tensor]:
         """Pictures, and their sum: one NaN or infinity anywhere makes that no number.

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from instrument import InstrumentError
 from instrument.decoder.forms import Form
+from instrument.decoder.history import open_history
 from instrument.decoder.models import ModelManifest, SkipDetails
 from instrument.decoder.network import NetworkDecoder
 from instrument.decoder.protocol import Precision
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from instrument.decoder.skip_rows import RowPainter
-from instrument.decoder.snapshots import Playable, open_history
+from instrument.decoder.snapshots import Playable
 from instrument.decoder.tuned import TunedDecoder
 from instrument.decoder.weights import Layout, Slot
 

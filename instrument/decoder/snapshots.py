@@ -13,13 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from instrument.decoder.choices import choice_key
-from instrument.decoder.forms import Form, Way, forms
-from instrument.decoder.models import HistoryDetails, ModelManifest
-from instrument.decoder.network import NetworkDecoder, choose_device
-from instrument.decoder.protocol import Precision
-from instrument.decoder.tuned import TunedDecoder
-from instrument.decoder.weights import Layout, Slot, read_weights
+from instrument.decoder.weights import Layout, Slot
 
 SNAPSHOT, TRUNCATION = "/model/snapshot", "/model/truncation"
 _KEPT = 3  # snapshots unpacked at once: the two that are blended, and where we came from
@@ -65,7 +59,7 @@ class SnapshotNetwork(nn.Module):
 
     def forward(self, z: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """z ``[n, *latent.shape]`` → ``[n, 3, h, w]`` in 0..1. Rows of one snapshot go together."""
-        newest = float(len(self._packed) - 1)
+        newest = self.newest
         snapshots = parameters.get(SNAPSHOT)
         truncation = parameters.get(TRUNCATION)
         if truncation is not None and bool((truncation == 1.0).all()):
@@ -82,6 +76,11 @@ class SnapshotNetwork(nn.Module):
             pictures.append(self.paint(z[start:stop], psi))
             start = stop
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+
+    @property
+    def newest(self) -> float:
+        """The place of the last snapshot."""
+        return float(len(self._packed) - 1)
 
     def place(self, position: float) -> None:
         """Go to `position` in the history; what lies outside it is its nearest end."""
@@ -110,35 +109,3 @@ class SnapshotNetwork(nn.Module):
                 del self._unpacked[old]
         self._unpacked[index] = flat
         return flat
-
-
-def open_history(
-    manifest: ModelManifest, layout: Layout, make: Callable[[torch.device, Form], Playable],
-    device: str, threads: int, precision: Precision, ways: Sequence[Way] = ("plain",),
-) -> NetworkDecoder | TunedDecoder:  # fmt: skip
-    """The decoder of a model with snapshots; `make` builds its network in some form.
-
-    `ways` are those it is written in. `threads` 0: as many as turn out to be fastest.
-    Raises InstrumentError on device and files.
-    """
-    details = manifest.details
-    assert isinstance(details, HistoryDetails)
-    chosen = choose_device(device, max(1, threads))
-    if precision == "full" and chosen.type == "cuda":
-        # Else convolutions round to 10 bits there, and a film differs from that of another card.
-        torch.backends.cudnn.allow_tf32 = False
-    packed = [
-        read_weights(manifest.folder / snapshot.file, snapshot.sha256, layout)
-        for snapshot in details.snapshots
-    ]
-
-    def opened(form: Form) -> NetworkDecoder:
-        with torch.inference_mode():
-            network = SnapshotNetwork(make(chosen, form), packed, chosen, form.dtype)
-            return NetworkDecoder(manifest.spec, network, chosen)
-
-    wishes = forms(chosen, precision, ways)
-    if len(wishes) == 1 and threads > 0:
-        return opened(wishes[0])
-    key = choice_key(manifest.spec, str(chosen), torch.__version__, threads)
-    return TunedDecoder(manifest.spec, wishes, opened, key, threads)
