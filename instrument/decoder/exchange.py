@@ -122,10 +122,7 @@ class Exchange:
 
     def write_pixels(self, slot: int, rgb: U8) -> None:
         """Decoder only: fill `slot` with ``U8[h, w, 3]``. Who can, writes to `slots` itself."""
-        pixels = self.slots[slot]
-        for band in range(3):  # six times faster than pixels[..., :3] = rgb
-            pixels[..., band] = rgb[..., band]
-        pixels[..., 3] = 255
+        write_bands(self.slots[slot], rgb)
 
     def write_header(self, slot: int, picture: Picture) -> None:
         """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
@@ -136,6 +133,13 @@ class Exchange:
     def read_picture(self, slot: int) -> Picture:
         """Stage only: what is in `slot`."""
         return Picture(*self._pictures[slot].item())
+
+
+def write_bands(pixels: U8, rgb: U8) -> None:
+    """Fill ``U8[h, w, 4]`` with ``U8[h, w, 3]``, opaque."""
+    for band in range(3):  # six times faster than pixels[..., :3] = rgb
+        pixels[..., band] = rgb[..., band]
+    pixels[..., 3] = 255
 
 
 def create_memory(spec: DecoderSpec) -> tuple[Path, mmap.mmap]:

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 EPSILON = 1e-8
+_ROOMY = 16  # pixels of a map for each scaled number of the weights of one channel
 
 
 def demodulation(weight: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,6 +38,15 @@ def clamped(x: Tensor, limit: float | None) -> Tensor:
 def scaled(x: Tensor, factor: Tensor) -> Tensor:
     """[n, c, h, w] times [n, c], in the precision of x."""
     return x * factor.to(x.dtype)[:, :, None, None]
+
+
+def folding_pays(x: Tensor, weight: Tensor) -> bool:
+    """Whether there is so much more map than weights that scaling these takes less time.
+
+    Measured on one core: 64 channels of 512 pixels take 0.63 of the time with folded weights, 256
+    channels of 128 pixels 1.1.
+    """
+    return x.shape[2] * x.shape[3] >= _ROOMY * weight.shape[0] * weight.shape[2] * weight.shape[3]
 
 
 def folded(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from instrument import InstrumentError
+from instrument.decoder.exchange import write_bands
 from instrument.decoder.inputs import checked_inputs
 from instrument.decoder.pinned import HostCopies
 from instrument.decoder.protocol import DecodeError, DecoderSpec
@@ -85,15 +86,14 @@ class NetworkDecoder:
         z, values = self._checked(z, parameters)
         with torch.inference_mode():
             pictures, total = self._painted(z, values)
-            # The cut to levels is the copy: one pass over the pixels, and no array between.
             levels = pictures.clamp(0, 1).mul_(255).add_(0.5)[0].permute(1, 2, 0)
             if levels.device.type != "cpu":
                 levels = levels.to(torch.uint8).cpu()
             self._must_be_finite(total)
-            target = torch.from_numpy(pixels)
-            target[..., : levels.shape[-1]].copy_(levels)
-            if levels.shape[-1] < target.shape[-1]:
-                target[..., 3] = 255
+            if levels.shape[-1] == 4:  # the cut to levels is the copy: no array between
+                torch.from_numpy(pixels).copy_(levels)
+            else:
+                write_bands(pixels, levels.to(torch.uint8).numpy())
 
     def _checked(self, z: F32, parameters: Mapping[str, F32]) -> tuple[F32, Mapping[str, F32]]:
         z, values = checked_inputs(self._spec, z, parameters)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN2Settings
 from instrument.decoder.mapping import Dense, MappedGenerator
-from instrument.decoder.modulated import clamped, demodulation, folded, scaled
+from instrument.decoder.modulated import clamped, demodulation, folded, folding_pays, scaled
 
 Noise = Literal["const", "random", "none"]
 SEED_SIZE = 4  # pixels a side of the learned constant
@@ -31,7 +31,7 @@ class ModulatedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.doubles, self.clamp = doubles, settings.conv_clamp
-        self.folds = False  # scales the weights and not the maps
+        self.folds = False  # scales the weights and not the maps, where that pays
         self.affine = Dense(settings.w_dim, into)
         self.weight = nn.Parameter(torch.zeros(out, into, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out))
@@ -43,7 +43,7 @@ class ModulatedLayer(nn.Module):
         before, after = demodulation(self.weight, self.affine(w))
         # A leaky ReLU lets positive factors pass: its gain of √2 is had with the scaling.
         after, bias = after * math.sqrt(2), self.bias * math.sqrt(2)
-        if self.folds:
+        if self.folds and folding_pays(x, self.weight):
             x = folded(x, self.weight, before, after, padding=1, doubles=self.doubles)
             x = self._filtered(x, taps) if self.doubles else x
             x = x.add_(bias.to(x.dtype)[:, None, None])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN3Settings
 from instrument.decoder.mapping import Dense, MappedGenerator
-from instrument.decoder.modulated import clamped, demodulation, folded, scaled
+from instrument.decoder.modulated import clamped, demodulation, folded, folding_pays, scaled
 from instrument.decoder.stylegan3_table import LayerPlan, Signal, layer_plans
 
 _CHANNELS = 16  # that a processor takes through the filters at once
@@ -75,7 +75,7 @@ class FilteredLayer(nn.Module):
     def __init__(self, plan: LayerPlan, settings: StyleGAN3Settings) -> None:
         super().__init__()
         self.plan, self.clamp = plan, settings.conv_clamp
-        self.folds = False  # scales the weights and not the maps
+        self.folds = False  # scales the weights and not the maps, where that pays
         source, target = plan.source, plan.target
         self.affine = Dense(settings.w_dim, source.channels)
         self.weight = nn.Parameter(
@@ -97,7 +97,7 @@ class FilteredLayer(nn.Module):
             return clamped(F.conv2d(x, self.weight, self.bias.to(x.dtype)), self.clamp)
         before, after = demodulation(self.weight, self.affine(w))
         after, bias = after * loudness, self.bias.to(x.dtype)[:, None, None]
-        if self.folds:
+        if self.folds and folding_pays(x, self.weight):
             x = folded(x, self.weight, before, after, padding=plan.kernel - 1).add_(bias)
         else:
             x = F.conv2d(scaled(x, before), self.weight, padding=plan.kernel - 1)

@@ -5,11 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published import SMALL, network, normal
 
 from instrument.decoder import history
 from instrument.decoder.forms import FULL, Form, forms
 from instrument.decoder.models import find_model, read_manifest
-from instrument.decoder.modulated import demodulation, folded, scaled
+from instrument.decoder.modulated import demodulation, folded, folding_pays, scaled
 from instrument.decoder.runtime import open_here
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from instrument.decoder.skip_rows import RowPainter
@@ -152,3 +153,32 @@ def test_without_a_count_one_thread_begins(tmp_path, default, monkeypatch):
     decoder = open_here(read_manifest(default.folder), "cpu", 0, "full")
     assert decoder.threads == 1
     assert not decoder.spent
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "stylegan3"])
+def test_a_styled_network_folds_to_the_same_picture(name, monkeypatch):
+    """Every layer, though only the large ones of large networks would."""
+    for module in ("stylegan2", "stylegan3"):
+        monkeypatch.setattr(f"instrument.decoder.{module}.folding_pays", lambda *_: True)
+    made = network(SMALL[name])
+    z = normal(2, SMALL[name].z_dim)
+    with torch.inference_mode():
+        plain = made(z)
+        for layer in made.modules():
+            if hasattr(layer, "folds"):
+                layer.folds = True
+        found = made(z)
+    assert (plain - found).abs().max() < 1e-3 * plain.abs().max()
+    assert not torch.equal(plain, found), "nothing was folded"
+
+
+def test_folding_pays_where_maps_are_large_and_weights_small():
+    def pays(channels, size):
+        with torch.device("meta"):
+            return folding_pays(
+                torch.empty(1, channels, size, size), torch.empty(channels, channels, 3, 3)
+            )
+
+    assert [pays(*one) for one in ((512, 64), (256, 128), (128, 256), (32, 1024))] == [
+        False, False, True, True,
+    ]  # fmt: skip
