@@ -19,6 +19,7 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli.console import report, say
+from instrument.cli.film_options import FilmWishes
 from instrument.cli.on_screen import virtual_controller
 from instrument.cli.ports import Wishes, osc_wish
 from instrument.cli.render import render_film
@@ -262,7 +263,9 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
     if demo:
         folder = tape.summaries[0].folder
         film = _beside(folder, "films")
-        made = render_film(folder, film, size=(512, 512), sheet=film.with_suffix(".png"))
+        made = render_film(
+            folder, film, wishes=FilmWishes((512, 512)), sheet=film.with_suffix(".png")
+        )
         fields["film"], fields["sheet"] = str(made.path), str(film.with_suffix(".png"))
         lines += [f"film   {made.path}  ({made.frames} frames)", f"sheet  {fields['sheet']}"]
     report(fields, as_json, "\n".join(lines) or "played; nothing recorded (R, or --take, records)")

@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.console import console, report, say
+from instrument.cli import film_options as options
+from instrument.cli.console import report, say
+from instrument.cli.film_options import FilmWishes, Presented
+from instrument.cli.painters import open_painters, painters_for
+from instrument.cli.played import open_source
+from instrument.cli.progress import bar
 from instrument.cli.sources import model_for, parse_size
-from instrument.decoder.crossfade import FIRST, SECOND, SHARE, CrossfadeDecoder, parts_of
+from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
-from instrument.decoder.protocol import Decoder, DecoderSpec
+from instrument.decoder.protocol import Decoder
 from instrument.decoder.spaces import taking
-from instrument.display.finish import finish
-from instrument.display.look import Fit, Look
 from instrument.frame import U8
-from instrument.latent.sequence import ModelReference, ZSequence, load_sequence
+from instrument.latent.sequence import ModelReference, ZSequence
+from instrument.studio.burn_in import burn_in
+from instrument.studio.codecs import MOVIES
 from instrument.studio.encode import open_film
-from instrument.studio.finishing import Finish
-from instrument.studio.held import hold_frozen
-from instrument.studio.render import Progress as Done
+from instrument.studio.film import FilmWriter, Size
+from instrument.studio.finishing import Fine, Finish, Stamp
 from instrument.studio.render import RenderReport, check_model, render
 from instrument.studio.samples import decode_rows, values_at
 from instrument.studio.sheet import contact_sheet, pick_rows, save_png
-from instrument.take.layout import RECORD
-from instrument.take.reader import read_take
-from instrument.take.replay import resample
+from instrument.studio.shutter import Part
 from instrument.timebase import FrameRange, FrameRate
 
+PLAIN = FilmWishes()
 _SHEET_TILES = 24
 _TILE_WIDTH = 192  # pixels
 
 
 def render_command(
     source: Annotated[Path, typer.Argument(help="A z-sequence NAME.npy, or a take.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="NAME.mp4, NAME.%05d.png or a folder.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="NAME.mp4, .mov, .mkv, NAME.%05d.png or a folder.")
+    ],
     size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT; the model's own where absent.")
     ] = None,
@@ -53,18 +57,35 @@ def render_command(
         typer.Option(help="Another model of the same latent shape; again for each that plays."),
     ] = None,
     frames: Annotated[str | None, typer.Option(help="Only the frames A:B.")] = None,
-    codec: Annotated[str | None, typer.Option(help="h264 or png.")] = None,
+    preset: options.PresetOption = None,
+    codec: options.CodecOption = None,
+    depth: options.DepthOption = None,
+    range_: options.RangeOption = None,
+    crf: options.CrfOption = None,
     fit: Annotated[str, typer.Option(help="fit or fill, where proportions differ.")] = "fit",
+    upscale: options.UpscaleOption = None,
+    supersample: options.SupersampleOption = None,
+    blur: options.BlurOption = None,
+    samples: options.SamplesOption = None,
+    dither: options.DitherOption = None,
+    audio: options.AudioOption = None,
+    audio_offset: options.AudioOffsetOption = 0.0,
+    timecode: options.TimecodeOption = None,
+    chapters: options.ChaptersOption = None,
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Render a film."""
     if fit not in ("fit", "fill"):
         raise InstrumentError(f"fit {fit!r}: allowed are fit and fill")
+    wishes = FilmWishes(
+        parse_size(size) if size else None, "fill" if fit == "fill" else "fit", preset, codec,
+        depth, range_, crf, upscale, supersample, blur, samples, dither, audio, audio_offset,
+        timecode, chapters,
+    )  # fmt: skip
     made = render_film(
-        source, out, models=tuple(model or ()), size=parse_size(size) if size else None,
-        rate=FrameRate.parse(rate) if rate else None, frames=frames, codec=codec,
-        fit="fill" if fit == "fill" else "fit", sheet=sheet,
+        source, out, models=tuple(model or ()), rate=FrameRate.parse(rate) if rate else None,
+        frames=frames, wishes=wishes, sheet=sheet,
     )  # fmt: skip
     text = f"film   {made.path}  ({made.frames} frames at {made.rate} /s, {made.seconds:.2f} s)"
     report(made.to_json(), as_json, text)
@@ -75,50 +96,58 @@ def render_film(
     out: Path,
     *,
     models: tuple[str, ...] = (),
-    size: tuple[int, int] | None = None,
     rate: FrameRate | None = None,
     frames: str | None = None,
-    codec: str | None = None,
-    fit: Fit = "fit",
+    wishes: FilmWishes = PLAIN,
     sheet: Path | None = None,
 ) -> RenderReport:
-    """Read `source`, decode it and write the film; `size` is (width, height).
+    """Read `source`, decode it and write the film as wished for.
 
     `models` stand in for those that play, in the order of their numbers.
     """
-    sequence = load_source(source, rate)
-    if frames is not None:
-        sequence = sequence.cut(FrameRange.parse(frames, len(sequence)))
+    played = open_source(source, rate)
+    if len(played.sequence) == 0:
+        raise InstrumentError(f"{source}: holds no frame")
+    part = FrameRange.parse(frames or ":", len(played.sequence))
+    sequence = played.sequence.cut(part)
     playing = models_of(sequence, models, source)
-    largest = max(manifest.size for manifest in playing.values())
-    width, height = size or (largest[1], largest[0])
-    if out.suffix in (".mp4", ".mov", ".png"):
+    width, height = wishes.size_for(_largest(playing))
+    marks = played.marks() if wishes.wants_chapters else []
+    stills = out.suffix.lower() not in MOVIES
+    extras = wishes.extras(marks, part, sequence.rate, stills=stills)
+    presented = Presented((width, height), wishes.fit, wishes.kernel)
+    painters, factor = painters_for(playing, presented, wishes.supersample)
+    if out.suffix:
         out.parent.mkdir(parents=True, exist_ok=True)
+    codec, quality = wishes.coded(out)
     # Opened before torch is: what is wrong with the name or the disk is said at once.
-    film = open_film(out, (height, width), sequence.rate, codec)
-    with film:
-        decoder = _open(sequence, playing, (width, height), fit)
-        sequence = hold_frozen(sequence)
-        finished = _finisher((width, height), fit)
-        with _bar(len(sequence), out.name) as tell:
+    with open_film(out, (height, width), sequence.rate, codec, quality, extras) as film:
+        decoder = open_painters(sequence, painters, presented)
+        stamp = partial(burn_in, rate=sequence.rate) if wishes.recipe.label else None
+        fine = None
+        if wishes.fine or film.depth > 8:
+            exposure = Part(played.exposure(wishes.shutter), part.start)
+            dither = wishes.dither is not False
+            fine = Fine(presented, exposure, factor, dither, part.start, stamp)
+        held = played.held.cut(part)
+        with bar(len(sequence), f"rendering {out.name}") as tell:
             made = render(
-                sequence, decoder, lambda _size, _rate: film, size=(height, width),
-                finish=finished, progress=tell, allow_other_model=True,  # each was checked above
+                held, decoder, lambda _size, _rate: film, size=(height, width), fine=fine,
+                finish=_stamped(presented, stamp, film) if stamp else presented,
+                progress=tell, allow_other_model=True,  # each was checked above
             )  # fmt: skip
         if sheet is not None:
-            _write_sheet(sheet, sequence, decoder, finished, (width, height))
+            _write_sheet(sheet, held, decoder, presented)
     return made
 
 
-def load_source(source: Path, rate: FrameRate | None = None) -> ZSequence:
-    """A z-sequence, or a take; with `rate` a take is sampled anew, and rows are only re-timed."""
-    if source.is_dir() or source.name == RECORD:
-        record = read_take(source)
-        if rate is not None and rate != record.header.rate:
-            return resample(record, rate, str(source))
-        return record.sequence
-    sequence = load_sequence(source, rate)
-    return replace(sequence, rate=rate) if rate else sequence
+def _stamped(presented: Finish, stamp: Stamp, film: FilmWriter) -> Finish:
+    """`presented`, with the number of the frame that is written next."""
+
+    def finished(pixels: U8, values: Mapping[str, float]) -> U8:
+        return stamp(presented(pixels, values), film.frames)
+
+    return finished
 
 
 def models_of(
@@ -145,6 +174,11 @@ def models_of(
     return found
 
 
+def _largest(playing: Mapping[int, ModelManifest]) -> Size:
+    """(height, width) of the largest of the models."""
+    return max(manifest.size for manifest in playing.values())
+
+
 def _tell_a_change(made_for: ModelReference, found: ModelManifest, source: Path) -> None:
     """Say so where a model of that name is not what it was."""
     if made_for.name == found.name and made_for.sha256 not in ("", found.sha256):
@@ -154,58 +188,15 @@ def _tell_a_change(made_for: ModelReference, found: ModelManifest, source: Path)
         )
 
 
-def _open(
-    sequence: ZSequence, playing: dict[int, ModelManifest], size: tuple[int, int], fit: Fit
-) -> Decoder:
-    """One decoder for all rows: the model that plays, or as many as do."""
-    from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
-
-    decoders = {number: open_decoder(manifest) for number, manifest in playing.items()}
-    if len(decoders) == 1:
-        return decoders.popitem()[1]
-    name = " + ".join(manifest.name for manifest in playing.values())
-    spec = DecoderSpec(name, sequence.spec, (size[1], size[0]), sequence.model.sha256)
-    layout = Look(fit=fit)
-    return CrossfadeDecoder(spec, decoders, lambda picture: finish(picture, layout, size))
-
-
-def _finisher(size: tuple[int, int], fit: Fit) -> Finish:
-    """What the presenter does to a picture, for a film of `size` (width, height)."""
-
-    def finished(pixels: U8, values: Mapping[str, float]) -> U8:
-        gain = values.get("/master/gain", 1.0)
-        return finish(pixels, Look(gain, values.get("/display/blackout", 0.0), fit), size)
-
-    return finished
-
-
-def _write_sheet(
-    path: Path, sequence: ZSequence, decoder: Decoder, finished: Finish, size: tuple[int, int]
-) -> None:
+def _write_sheet(path: Path, sequence: ZSequence, decoder: Decoder, presented: Presented) -> None:
     """Pictures from the whole length of `sequence`, each with its time."""
     rows = pick_rows(len(sequence), _SHEET_TILES)
     pictures = [
-        finished(picture, values_at(sequence, row))
+        presented(picture, values_at(sequence, row))
         for row, picture in zip(rows, decode_rows(sequence, decoder, rows), strict=True)
     ]
     labels = [f"{sequence.rate.time_of(row):.1f} s" for row in rows]
-    tile = (round(_TILE_WIDTH * size[1] / size[0]), _TILE_WIDTH)
+    width, height = presented.size
+    tile = (round(_TILE_WIDTH * height / width), _TILE_WIDTH)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_png(path, contact_sheet(pictures, labels=labels, size=tile))
-
-
-@contextmanager
-def _bar(total: int, name: str) -> Iterator[Callable[[Done], None]]:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.completed}/{task.total} frames"),
-        TextColumn("{task.fields[fps]}"), TimeRemainingColumn(),
-    )  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as bar:
-        task = bar.add_task(f"rendering {name}", total=total, fps="")
-
-        def tell(done: Done) -> None:
-            bar.update(task, completed=done.done, fps=f"{done.frames_a_second:.0f} /s")
-
-        yield tell

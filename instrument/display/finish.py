@@ -10,7 +10,7 @@ twice; and there a film may be enlarged by kernels the stage has not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from instrument.frame import U8
 
 F32 = NDArray[np.float32]
 Upscale = Literal["bicubic", "lanczos", "sharp"]
-UPSCALES: tuple[Upscale, ...] = get_args(Upscale)
+UPSCALES: tuple[Upscale, ...] = ("bicubic", "lanczos", "sharp")
 
 _BAND = 256  # rows: measured, neither shorter nor longer bands are faster
 _RESAMPLING = {

@@ -21,6 +21,7 @@ class Captions:
         self._performer, self._meters, self._tape = performer, meters, tape
         self._rig = rig
         self._share = performer.space.index("/model/share")
+        self._even, self._rate = map(performer.space.index, ("/pace/even", "/pace/rate"))
         self._message: tuple[str, float] | None = None  # and when it goes
 
     def say(self, text: str, now: float) -> None:
@@ -45,10 +46,16 @@ class Captions:
             f"decode\t{1e3 * projection.decode_seconds:.1f} ms",
             f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
             f"going to\t{self._performer.destination(performance)}",
+            *self._pace(values),
             *self._models(screen, performance, values),
             *self._rig.lines(),
         )
         return Hud(lines, self._tape.lamp, message)
+
+    def _pace(self, values: F64) -> tuple[str, ...]:
+        """How fast motion goes, where that is not how time goes."""
+        rate, even = float(values[self._rate]), float(values[self._even])
+        return (f"pace\tx {rate:.2f}",) if even > 0.0 or rate != 1.0 else ()
 
     def _models(self, screen: Screen, performance: Performance, values: F64) -> tuple[str, ...]:
         """Who plays, where there are several to choose from, and who is about to."""

@@ -24,11 +24,13 @@ from instrument.live.captions import Captions
 from instrument.live.decks import Rehearsal
 from instrument.live.inbox import Inbox, Script, in_performance_time
 from instrument.live.meters import Meters
+from instrument.live.pacing import Pacing
 from instrument.live.projection import Projection, Screen
 from instrument.live.rig import NoRig, Rig, reflection_of
 from instrument.live.tape import Tape
 from instrument.performance.crossfade import Models
 from instrument.performance.performer import Performer
+from instrument.performance.response import EVENED
 from instrument.performance.teaching import WRITE, news
 from instrument.timebase import Clock, FrameRate
 
@@ -71,11 +73,13 @@ class Loop:
         self.meters = Meters(show.rate.period)
         self._decks = show.rehearsal if show.screen is None else show.screen.decks
         self._captions = Captions(self._performer, self.meters, show.tape, show.rig)
-        self._projection = None
+        self._projection = self._pacing = None
         if show.screen is not None:
             self._projection = Projection(
                 show.screen, self._performer.space, self._clock, self.meters
             )
+            if not self._script.says([EVENED]):  # one that was a take says by itself what was said
+                self._pacing = Pacing(self._performer, show.rate)
         self._followed = self._performance.models  # what the decks were told last
         self._origin = 0.0  # the clock second at which performance time was 0
         self._frame = 0  # the row that is due next, since the origin
@@ -151,7 +155,8 @@ class Loop:
         events = [*self._script.take_due(due), *events, *reports]
         events.sort(key=lambda event: event.time)
         for event in arrived:
-            self.meters.event(self._index, event.time)
+            if event.address != EVENED:  # no hand waits for it
+                self.meters.event(self._index, event.time)
         before = self._performance
         self._performance = self._performer.advance(before, due, events)
         for event in events:
@@ -233,11 +238,21 @@ class Loop:
     def _present(self, screen: Screen, projection: Projection) -> None:
         next_tick = self._origin + self._show.rate.time_of(self._frame + 1)
         self._waited = projection.receive(self._index, self._z, self._values, next_tick)
+        self._pace(projection)
         self._collect_messages(screen)
         now = self._clock.now()
         hud = self._captions.hud(screen, projection, self._performance, self._values, now)
         self._swapped = projection.draw(self._values, hud)
         self._stopping = self._stopping or screen.surface.closed
+
+    def _pace(self, projection: Projection) -> None:
+        """Let the pacer look; what it says goes the way of whatever a hand says."""
+        if self._pacing is None:
+            return
+        now = self._performance
+        rate = self._pacing.look(self._index, now, self._z, self._values, projection)
+        if rate is not None:
+            self._show.inbox.put(ControlEvent(EVENED, rate, self._clock.now()))
 
     def _collect_messages(self, screen: Screen) -> None:
         tape = self._show.tape

@@ -73,6 +73,9 @@ class Projection:
         self._mix = 0.0  # the share of layer 1 in what is shown
         self._since: dict[int, int] = {}  # who is seen, and from which row on
         self._shown_index = -1
+        self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
+        # What came in this tick, if one model is seen; forgotten in `draw`.
+        self.arrived: Frame | None = None
 
     def begin(self) -> None:
         """Show what is there before anything is decoded."""
@@ -101,11 +104,13 @@ class Projection:
         Returns the seconds spent waiting.
         """
         seen = self._who_is_seen(values)
+        self.seen = seen
         self._since = {number: self._since.get(number, index) for number in seen}
         self._ask(index, z, values)
         begun = self._clock.now()
         frames = [(number, self._newest(number, begun, until)) for number in seen]
         waited = self._clock.now() - begun
+        self.arrived = frames[0][1] if len(frames) == 1 else None
         if values[self._freeze] < 0.5:
             self._take(frames)
             self._blend(values)
@@ -178,6 +183,7 @@ class Projection:
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds the swap took."""
         screen, surface = self._screen, self._screen.surface
+        self.arrived = None  # it lies in a decoder's memory, and would hold it open
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
         drawing = self._clock.now()

@@ -31,6 +31,9 @@ class Flight:
     """`motion` held at `anchor` seconds; from there `spring` pulls towards `target F64[shape]`.
 
     The drift's phase was `drift_phase` at the anchor and grows by `drift_rate` a second.
+
+    All of that is in seconds of motion, of which `pace` go by in a second of the performance:
+    the flight takes the same way at any pace, spring, drift and pushes alike.
     """
 
     anchor: float
@@ -39,29 +42,35 @@ class Flight:
     spring: Spring
     drift_rate: float
     drift_phase: float = 0.0
+    pace: float = 1.0
+
+    def elapsed(self, time: float) -> float:
+        """The seconds of motion from the anchor to `time`: exactly those of time at pace 1."""
+        return self.pace * (time - self.anchor)
 
     def position(self, time: float) -> F64:
         """The flat position ``F64[shape]`` at `time` ≥ anchor."""
         if time == self.anchor:
             return self.motion.position
-        return position_after(self.motion, self.target, self.spring, time - self.anchor)
+        return position_after(self.motion, self.target, self.spring, self.elapsed(time))
 
     def phase(self, time: float) -> float:
         """The drift's phase at `time`."""
-        return self.drift_phase + self.drift_rate * (time - self.anchor)
+        return self.drift_phase + self.drift_rate * self.elapsed(time)
 
     def anchored(self, time: float) -> Flight:
         """The same flight, read from `time` on."""
         if time == self.anchor:
             return self
-        motion = step(self.motion, self.target, self.spring, time - self.anchor)
+        motion = step(self.motion, self.target, self.spring, self.elapsed(time))
         # Not `replace`: this runs 240 times a second while a smoothed knob turns.
         phase = self.phase(time)
-        return Flight(time, motion, self.target, self.spring, self.drift_rate, phase)
+        return Flight(time, motion, self.target, self.spring, self.drift_rate, phase, self.pace)
 
-    def steered(self, target: F64, spring: Spring, drift_rate: float) -> Flight:
+    def steered(self, target: F64, spring: Spring, drift_rate: float, pace: float) -> Flight:
         """The same motion at the anchor, under other laws from there on."""
-        return Flight(self.anchor, self.motion, target, spring, drift_rate, self.drift_phase)
+        phase = self.drift_phase
+        return Flight(self.anchor, self.motion, target, spring, drift_rate, phase, pace)
 
     def leashed(self, longest: float) -> Flight:
         """With no coordinate further out than `longest`, and none faster than a spring can be."""
@@ -73,7 +82,7 @@ class Flight:
         return replace(self, motion=motion)
 
     def pushed(self, velocity: F64) -> Flight:
-        """With `velocity` ``F64[shape]`` per second added at the anchor."""
+        """With `velocity` ``F64[shape]`` per second of motion added at the anchor."""
         motion = SpringState(self.motion.position, self.motion.velocity + velocity)
         return replace(self, motion=motion)
 
@@ -96,6 +105,7 @@ class Flight:
             "spring": [self.spring.frequency, self.spring.damping_ratio],
             "drift_rate": self.drift_rate,
             "drift_phase": self.drift_phase,
+            "pace": self.pace,
         }
 
 
@@ -109,6 +119,7 @@ def flight_from_json(fields: Any, spec: LatentSpec) -> Flight:
         Spring(*map(float, fields["spring"])),
         float(fields["drift_rate"]),
         float(fields["drift_phase"]),
+        float(fields.get("pace", 1.0)),  # before there was one, motion went with time
     )
 
 

@@ -30,6 +30,7 @@ from instrument.performance.parameters import (
     instrument_parameters,
     instrument_triggers,
     launch_parameters,
+    pace_parameters,
 )
 from instrument.performance.scene import Scene
 from instrument.performance.scenes import SceneBook, check_scene, check_scenes, scene_parameters
@@ -112,9 +113,10 @@ class Laws(Values):
             (
                 *instrument_parameters(self.snapshots, axes, len(self.models)),
                 *ways,
-                *launch_parameters(),  # these last: takes of before they were there still open
+                *launch_parameters(),  # in the order in which they came: older takes still open
                 *scene_parameters(),
                 *modulation.parameters(),
+                *pace_parameters(),
             ),
             (
                 *instrument_triggers(names, self.models),
@@ -131,6 +133,7 @@ class Laws(Values):
         self._frequency, self._damping = find("/spring/frequency"), find("/spring/damping_ratio")
         self._seconds, self._beats = find("/glide/seconds"), find("/glide/beats")
         self._tempo, self._rate = find("/tempo/bpm"), find("/noise/rate")
+        self.pace = find("/pace/rate")
         self.strength, self.flick = find("/noise/strength"), find("/flick/strength")
         self.quantise, self.ahead = find("/launch/quantise"), find("/launch/ahead")
         self.morph_seconds, self.morph_beats = find("/preset/seconds"), find("/preset/beats")
@@ -138,7 +141,7 @@ class Laws(Values):
         axes = [self.space.find(f"/pad/{axis}") for axis in PAD_AXES]
         self.axes = [index for index in axes if index is not None]
         self.shaping = {self._frequency, self._damping, self._seconds, self._beats}
-        self.shaping |= {self._tempo, self._rate, *self.axes}
+        self.shaping |= {self._tempo, self._rate, self.pace, *self.axes}
         self.glide_rules = {find(address): rule for address, rule in _GLIDE_RULES.items()}
 
     def _begin_with(self, values: dict[str, float]) -> None:
@@ -179,8 +182,8 @@ class Laws(Values):
         p.stale = False
         self.matrix.settle(self, p)
         p.tempo = p.tempo.paced(p.time, self.value_at(p, self._tempo))
-        rate = self.value_at(p, self._rate)
-        p.flight = p.flight.steered(self.target(p), self.spring(p), rate)
+        rate, pace = self.value_at(p, self._rate), self.value_at(p, self.pace)
+        p.flight = p.flight.steered(self.target(p), self.spring(p), rate, pace)
 
     def target(self, p: Performance) -> F64:
         """Where `p` is heading, ``F64[shape]``."""

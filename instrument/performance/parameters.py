@@ -166,6 +166,7 @@ STAGE_TRIGGERS = (
     "/display/controller",
 )
 TEMPO_TRIGGERS = ("/tempo/tap", "/tempo/beat", "/tempo/start")
+SLOWEST_PACE, FASTEST_PACE = 0.25, 4.0  # seconds of motion a second
 PAD_AXES = ("x", "y", "z", "4", "5", "6", "7", "8")
 
 
@@ -215,6 +216,19 @@ def launch_parameters() -> tuple[Parameter, ...]:
     return (
         Parameter("/launch/quantise", 0.0, 32.0, 0.0, "beats", "steps", steps=beats),
         Parameter("/launch/ahead", 0.0, 1.0, 0.0, "s"),
+    )
+
+
+def pace_parameters() -> tuple[Parameter, ...]:
+    """How evenly pictures change, and how many seconds of motion go by in one of time.
+
+    A glide of S seconds takes S seconds of motion: with ``/pace/rate`` at 0.5 twice as long. Cues,
+    beats, oscillators and what smooths a hand keep to the performance's own time, since music and
+    people do. Where ``/pace/even`` is above 0, a pacer that looks at the pictures sets the rate.
+    """
+    return (
+        Parameter("/pace/even", 0.0, 1.0, 0.0),
+        Parameter("/pace/rate", SLOWEST_PACE, FASTEST_PACE, 1.0, "x", "exponential"),
     )
 
 

@@ -27,6 +27,7 @@ from instrument.performance.state import Aim, Performance
 from instrument.performance.teaching import WRITE, binding_of, teach
 from instrument.performance.timekeeping import ALIGN, align, keep_time, postponed
 
+EVENED = "/pace/evened"  # an event whose value is the rate that the pacer asks for
 _THERE = 1e-9  # positions that differ by less are the same
 
 
@@ -45,6 +46,8 @@ def apply(laws: Laws, p: Performance, event: ControlEvent) -> None:
         _hear(laws, p, address)
     elif address == ALIGN:
         align(p, event.value)
+    elif address == EVENED:  # no hand: what a hand set aside stays there, and nothing is touched
+        _set(laws, p, laws.pace, laws.space.parameters[laws.pace].clamp(event.value))
     elif address in laws.lessons.targets:
         teach(laws, p, address, event.value >= 0.5)
     for number in p.learning.heard(address, laws.by_source.get(address, ())):

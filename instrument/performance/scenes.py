@@ -30,8 +30,9 @@ _VERBS = {
     "morph": "go to the values of the scene within /preset/seconds or beats",
     "save": "keep how everything is now as this scene",
 }
-# What is no matter of a scene, unless it says so: a light that was taken down stays down.
-_APART = ("/display/", "/master/", "/tempo/", "/preset/", "/launch/")
+# What is no matter of a scene, unless it says so: a light that was taken down stays down, and the
+# rate of a moment is the pacer's.
+_APART = ("/display/", "/master/", "/tempo/", "/preset/", "/launch/", "/pace/rate")
 _DIGITS = 7  # significant ones of a value that is saved: what a record keeps of it
 
 

@@ -147,6 +147,8 @@ def _check(p: Performance) -> None:
     clock = (p.time, p.time - p.flight.anchor, *(p.time - g.since for g in p.gliding.values()))
     if not all(map(math.isfinite, (*p.values.ravel(), *flight, *clock))):
         raise ValueError("a number that is not finite")
+    if not 0.0 < p.flight.pace < math.inf:
+        raise ValueError(f"pace {p.flight.pace}")
     if min(clock) < 0.0 or p.next_cue < 0 or p.flicks < 0 or min(flight) < 0.0:
         raise ValueError("a time or a count below 0")
     if p.values.ndim != 1 or not all(0 <= index < len(p.values) for index in p.gliding):

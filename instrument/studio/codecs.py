@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from instrument import InstrumentError
 from instrument.studio.film import Size
 
 Range = Literal["limited", "full"]
-RANGES: tuple[Range, ...] = get_args(Range)
+RANGES: tuple[Range, ...] = ("limited", "full")
 _LARGEST_SIDE = 16384
 _PATIENCES = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
               "veryslow")  # fmt: skip

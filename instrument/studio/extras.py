@@ -82,6 +82,11 @@ def chapters_at(marks: Iterable[tuple[float, str]], frames: int, rate: FrameRate
     return [Chapter(a, b, name) for (a, name), b in zip(begins, stops, strict=True)]
 
 
+def counts(rate: FrameRate) -> bool:
+    """Whether a timecode, which has two digits for frames, can count at `rate`."""
+    return rate.num <= 99 * rate.den
+
+
 def check_start(text: str, rate: FrameRate) -> str:
     """A timecode as a container takes it. Raises InstrumentError with what is allowed."""
     match = _TIMECODE.fullmatch(text.strip())
@@ -92,7 +97,7 @@ def check_start(text: str, rate: FrameRate) -> str:
         )
     if ";" in text and (rate.den != 1001 or nominal not in (30, 60)):
         raise InstrumentError(f"timecode {text!r}: frames are dropped at 29.97 and 59.94 /s only")
-    if nominal > 99:
+    if not counts(rate):
         raise InstrumentError(f"timecode {text!r}: counts up to 99 frames a second, not {rate}")
     return text.strip()
 

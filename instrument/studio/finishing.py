@@ -30,6 +30,8 @@ from instrument.studio.shutter import Exposure, Instant
 
 Finish = Callable[[U8, Mapping[str, float]], U8]  # a decoded picture → a picture of the film
 
+Stamp = Callable[[U8, int], U8]
+
 
 class Presentation(Protocol):
     """What a presenter does to a picture, for pictures finer than 256 levels."""
@@ -64,7 +66,8 @@ class Fine:
 
     `exposure` is what they are exposed to, their own rows where it is None. The decoder's
     pictures are `supersample` times too large. `first` is the number of the first frame in the
-    film that this is a part of: the dither goes by it.
+    film that this is a part of: the dither goes by it. `stamp` marks a finished frame of 8 bits,
+    given with its number.
     """
 
     presentation: Presentation = BARE
@@ -72,6 +75,7 @@ class Fine:
     supersample: int = 1
     dither: bool = True
     first: int = 0
+    stamp: Stamp | None = None
 
 
 class Frames(Protocol):
@@ -151,6 +155,8 @@ class FineFrames:
         for rows, band in self._fine.presentation.bands(picture, level):
             exact = self._depth > 16
             finished[rows] = band if exact else to_levels(band, self._depth, number, rows.start)
+        if self._fine.stamp and self._depth == 8:
+            return self._fine.stamp(finished, frame)
         return finished
 
     def _pictures(self, z: F32, parameters: F32) -> F32:

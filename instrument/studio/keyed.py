@@ -6,6 +6,7 @@ its own. This module knows no editor's format.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -98,8 +99,11 @@ def check_far(*numbers: Fraction) -> None:
 
 def fraction_of(number: float | str) -> Fraction:
     """A number of a file, exact as far as its writer can have meant it. Raises ValueError."""
-    if isinstance(number, str) and len(number) > 40:
-        raise ValueError(f"{number[:40]}… is no number")
+    # An exponent of nine digits would be counted out to its last nought.
+    if isinstance(number, str) and (
+        len(number) > 40 or re.search(r"e[+-]?0*[0-9]{4}", number, re.I)
+    ):
+        raise ValueError(f"{number[:40]} is no number of an edit")
     value = Fraction(number)
     if abs(value) > FARTHEST:
         raise ValueError(f"{number} is too large")

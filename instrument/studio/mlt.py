@@ -172,11 +172,15 @@ def _row(reader: Reader, track: Element, service: Element) -> tuple[Lane, bool]:
     if not plain or len(inner) > 2:
         return _whole(reader, track, service), False
     rows, _ = _rows(reader, service)
+    hidden = bool(rows) and all(row.hidden for row in rows)
+    if hidden:  # it may still be asked for by name
+        rows = [replace(row, hidden=False) for row in rows]
     composed(reader, service, rows, whole=False)
     lane = Lane(one_lane(rows), max((row.lane.length for row in rows), default=0))
+    lane.faded = [record for row in rows for record in row.lane.faded]
     lane.clips.sort(key=lambda clip: clip.record.start)
     reader.shade(lane, effects_of(reader.document, service, 0, lane.length), service)
-    return lane, bool(rows) and all(row.hidden for row in rows)
+    return lane, hidden
 
 
 def _whole(reader: Reader, track: Element, service: Element) -> Lane:

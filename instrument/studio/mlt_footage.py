@@ -1,7 +1,8 @@
 """Producers → footage: what file an MLT producer opens, and at what speed it plays it.
 
 Colours, titles and pictures have no latent vectors: black is black, the others are refused and
-shown as black. This module knows producers; it does not know where on a timeline they lie.
+left out, so that a title does not hide the film below it. This module knows producers; it does not
+know where on a timeline they lie.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ class Shelf:
         if service in _COLOURS or (service == "" and resource in ("black", "colour:black")):
             return self._colour(source, resource)
         if service not in FILES:
-            said = f"{service} {name!r} has no latent vectors: black"
-            return replace(source, notes=(("refused", said),))
+            said = f"{service} {name!r} has no latent vectors: left out"
+            return replace(source, silent=True, notes=(("refused", said),))
         if written.get("set.test_image") == "1" or written.get("video_index") == "-1":
             return replace(source, silent=True)
         media = self._library.media(written)
@@ -111,8 +112,8 @@ class Shelf:
             return source
         if colour in _CLEAR:
             return replace(source, silent=True)
-        said = f"colour {resource[:40]!r} has no latent vectors: black"
-        return replace(source, notes=(("refused", said),))
+        said = f"colour {resource[:40]!r} has no latent vectors: left out"
+        return replace(source, silent=True, notes=(("refused", said),))
 
     def _timed(self, producer: Element, source: Source) -> Source:
         """`source` with the way its producer runs."""

@@ -14,7 +14,9 @@ from itertools import accumulate
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from numpy.typing import NDArray
 
+from instrument.latent.space import F64
 from instrument.studio.mlt_document import PRODUCERS, Document
 from instrument.studio.mlt_effects import Effects, effects_of, product
 from instrument.studio.mlt_footage import Shelf, Source
@@ -23,6 +25,7 @@ from instrument.studio.retiming import Constant
 from instrument.studio.timeline import Clip, Remark, Timeline, Verdict
 from instrument.timebase import FrameRange
 
+DEEPEST = 32  # timelines inside one another
 MOST_CLIPS = 2_000_000  # of one edit, those of nested timelines included
 
 
@@ -31,11 +34,13 @@ class Lane:
     """Clips in the order of time, and how many frames the lane has, empty ones at its end too.
 
     `reach` is, for each clip, how far it and those before it go: worked out when it is needed.
+    `faded` are the frames of clips that are transparent of their own accord.
     """
 
     clips: list[Clip] = field(default_factory=list)
     length: int = 0
     reach: list[int] = field(default_factory=list)
+    faded: list[FrameRange] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -90,6 +95,9 @@ class Reader:
         source = self.shelf.source(service)
         start, frames = self._cut(entry, source.start, source.stop, source.length)
         record = self._record(lane, entry, frames)
+        if source.silent and frames:
+            for verdict, what in source.notes:
+                self.remark(verdict, what, record)
         if source.silent or not frames:
             return frames
         if source.plain and not len(entry):  # most of all clips
@@ -103,6 +111,11 @@ class Reader:
             freeze = None
         clip = Clip(source.media, record, source.retimed(start, freeze), source.name)
         lane.clips.append(_shaded(clip, effects, start))
+        faded = np.flatnonzero(_opacity(lane.clips[-1]) < 1.0)
+        if len(faded):
+            lane.faded.append(
+                FrameRange(record.start + int(faded[0]), record.start + int(faded[-1]) + 1)
+            )
         for verdict, what in (*source.notes, *effects.notes):
             self.remark(verdict, what, record)
         return frames
@@ -169,6 +182,8 @@ class Reader:
         key = id(tractor)
         if key in self.open:
             self.document.fail(tractor, "contains itself")
+        if len(self.open) > DEEPEST:
+            self.document.fail(tractor, f"timelines nested deeper than {DEEPEST}")
         if key not in self.timelines:
             outer, self.count = self.count, 0
             said, self.remarks = self.remarks, []
@@ -186,8 +201,12 @@ class Reader:
             self.remark(verdict, f"{what} (on all of {name!r})", FrameRange(0, lane.length))
         if effects.freeze is not None:
             self.remark("refused", f"a freeze of all of {name!r}: it runs on", None)
-        if effects.gain or effects.opacity:
-            lane.clips = [_shaded(clip, effects, clip.record.start) for clip in lane.clips]
+        if effects.gain:
+            gains = replace(effects, opacity=())
+            lane.clips = [_shaded(clip, gains, clip.record.start) for clip in lane.clips]
+        weights = product(effects.opacity, np.arange(lane.length, dtype=np.int64))
+        if weights is not None:
+            weigh(lane, 0, weights)
 
     def remark(self, verdict: Verdict, what: str, record: FrameRange | None) -> None:
         """Note what became of something."""
@@ -227,15 +246,43 @@ def _shaded(clip: Clip, effects: Effects, start: int) -> Clip:
     gain, opacity = product(effects.gain, positions), product(effects.opacity, positions)
     if gain is not None:
         clip = replace(clip, gain=gain if clip.gain is None else clip.gain * gain)
-    return clip if opacity is None else weighted(clip, opacity)
+    if opacity is not None:
+        clip = replace(clip, opacity=opacity if clip.opacity is None else clip.opacity * opacity)
+    return clip
 
 
-def weighted(clip: Clip, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Clip:
-    """`clip` with its opacity times `weights` ``F64[len(record)]``."""
-    return replace(clip, opacity=weights if clip.opacity is None else clip.opacity * weights)
+def weigh(lane: Lane, start: int, weights: F64) -> None:
+    """Let a lane through by `weights`, from its frame `start` on: all of its clips as one picture.
+
+    Where one clip lies over another, either keeps its share of what the lane shows.
+    """
+    stop = start + len(weights)
+    left_over = np.ones(len(weights))  # of the old picture, for what lies below
+    used = np.zeros(len(weights))  # of the new one
+    for index in reversed(list(overlapping(lane, start, stop))):
+        clip = lane.clips[index]
+        left, right = max(clip.record.start, start), min(clip.record.stop, stop)
+        here = slice(left - start, right - start)
+        if bool(np.all(weights[here] == 1.0)):
+            continue
+        own = slice(left - clip.record.start, right - clip.record.start)
+        opacity = _opacity(clip)
+        old = opacity[own].copy()
+        share = weights[here] * old * left_over[here]
+        rest = 1.0 - used[here]
+        new = np.divide(share, rest, out=old.copy(), where=rest > 1e-12)
+        opacity[own] = np.where(weights[here] == 1.0, old, np.clip(new, 0.0, 1.0))
+        used[here] += share
+        left_over[here] *= 1.0 - old
+        lane.clips[index] = replace(clip, opacity=opacity)
 
 
-def occupied(lane: Lane, length: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _opacity(clip: Clip) -> F64:
+    """Its opacity ``F64[len(record)]``, a copy."""
+    return np.ones(len(clip.record)) if clip.opacity is None else clip.opacity.copy()
+
+
+def occupied(lane: Lane, length: int) -> NDArray[np.bool_]:
     """Where a lane shows something, ``bool[length]``."""
     edges = np.zeros(length + 1, np.int32)
     for clip in lane.clips:

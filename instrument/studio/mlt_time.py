@@ -44,16 +44,20 @@ def frame_of(text: str, rate: FrameRate) -> int:
     # a clock has a point, or it would be a timecode; what has neither colon is a count
     if "." in text and (clock := _CLOCK.fullmatch(text)):
         sign, hours, minutes, seconds = clock.groups()
-        frames = round(fps * (int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)))
+        frames = _whole(fps, hours, minutes) + round(fps * float(seconds))
         return -frames if sign else frames
     if code := _CODE.fullmatch(text):
         sign, hours, minutes, seconds, rest = code.groups()
         if minutes is None:
             hours, minutes = None, hours
-        frames = math.floor(fps * int(hours or 0) * 3600) + math.floor(fps * int(minutes or 0) * 60)
-        frames += math.ceil(fps * int(seconds)) + int(rest)
+        frames = _whole(fps, hours, minutes) + math.ceil(fps * int(seconds)) + int(rest)
         return -frames if sign else frames
     raise ValueError(f"{text[:40]!r} is no time, allowed are 12, 00:00:00.480 or 00:00:00:12")
+
+
+def _whole(fps: float, hours: str | None, minutes: str | None) -> int:
+    """The frames of whole hours and minutes, cut one by one as MLT does: at 29.97 it matters."""
+    return math.floor(fps * int(hours or 0) * 3600) + math.floor(fps * int(minutes or 0) * 60)
 
 
 def number_of(text: str) -> float:

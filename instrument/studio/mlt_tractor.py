@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from instrument.latent.space import F64
 from instrument.studio.mlt_document import SERVICES
-from instrument.studio.mlt_lanes import Lane, Reader, occupied, overlapping, weighted
+from instrument.studio.mlt_lanes import Lane, Reader, occupied, weigh
 from instrument.studio.mlt_transitions import Transition, transitions_of
 from instrument.studio.timeline import Clip
+from instrument.timebase import FrameRange
 
 MOST_CELLS = 400_000_000  # tracks x frames: a day of 40 tracks at 115 frames a second
 
@@ -63,6 +64,7 @@ def composed(reader: Reader, tractor: Element, rows: list[Row], *, whole: bool) 
     merged = [np.full(length, row.hidden) for row in rows]
     onto = [np.full(length, index, np.int32) for index in range(len(rows))]
     for transition in transitions:
+        _say_if_faded(reader, transition, rows)
         _apply(transition, rows, filled, merged, onto)
     if whole:
         _settle(rows, filled, merged, onto)
@@ -93,6 +95,18 @@ def _apply(
     weigh(rows[above].lane, transition.start, np.where(active, transition.weights, 1.0))
 
 
+def _say_if_faded(reader: Reader, transition: Transition, rows: list[Row]) -> None:
+    """What a transition makes of clips that are fading was not to be measured to the last digit."""
+    if transition.weights is None:
+        return
+    for row in rows[transition.below : transition.above + 1]:
+        for record in row.lane.faded:
+            start, stop = max(record.start, transition.start), min(record.stop, transition.stop)
+            if start < stop:
+                said = "a clip that turns transparent within a transition"
+                reader.remark("approximated", said, FrameRange(start, stop))
+
+
 def _settle(
     rows: list[Row],
     filled: list[NDArray[np.bool_]],
@@ -117,11 +131,12 @@ def _settle(
         stray = filled[index] & (roots[index] != top) & (index > top)
         if stray.any():
             weigh(row.lane, 0, np.where(stray, 0.0, 1.0))
-        alone = top == index
+        bare = top == index  # and nothing of the row itself below
         for place, clip in enumerate(row.lane.clips):
+            window = slice(clip.record.start, clip.record.stop)
             if clip.opacity is not None:
-                mine = alone[clip.record.start : clip.record.stop]
-                row.lane.clips[place] = _opaque(clip, mine)
+                row.lane.clips[place] = _opaque(clip, bare[window])
+            bare[window] = False
 
 
 def _opaque(clip: Clip, where: NDArray[np.bool_]) -> Clip:
@@ -137,19 +152,6 @@ def _opaque(clip: Clip, where: NDArray[np.bool_]) -> Clip:
         None if bool(np.all(plain == 1.0)) else plain,
         clip.gain,
     )
-
-
-def weigh(lane: Lane, start: int, weights: F64) -> None:
-    """Multiply the opacity of the clips from frame `start` of the lane on by `weights`."""
-    for index in overlapping(lane, start, start + len(weights)):
-        clip = lane.clips[index]
-        own = np.ones(len(clip.record))
-        left, right = max(clip.record.start, start), min(clip.record.stop, start + len(weights))
-        own[left - clip.record.start : right - clip.record.start] = weights[
-            left - start : right - start
-        ]
-        if not bool(np.all(own == 1.0)):
-            lane.clips[index] = weighted(clip, own)
 
 
 def one_lane(rows: list[Row]) -> list[Clip]:

@@ -17,7 +17,8 @@ from instrument.latent.sequence import ZSequence
 from instrument.studio.burn_in import burn_in
 from instrument.studio.encode import Quality, open_film
 from instrument.studio.film import FilmWriter, Size
-from instrument.studio.render import Finish, Progress, RenderReport, render
+from instrument.studio.finishing import Finish
+from instrument.studio.render import Progress, RenderReport, render
 from instrument.timebase import FrameRate
 
 PROXY = Quality(crf=20, preset="veryfast", keyframe_every=12)

@@ -7,7 +7,9 @@ without the devices, files and hands that made it, and sampled at any rate.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +25,8 @@ from instrument.performance.preset import Preset, compose, preset_from_text
 from instrument.performance.state import Performance, performance_from_json
 from instrument.take.reader import TakeRecord
 from instrument.timebase import FrameRate
+
+_IN_MEMORY = 1 << 28  # bytes
 
 
 def attachments_of(
@@ -93,9 +97,18 @@ def play(
 
     Row i is the state after every event with time <= i/N.
     """
+    return play_at(performer, performance, events, map(rate.time_of, range(frames)))
+
+
+def play_at(
+    performer: Performer,
+    performance: Performance,
+    events: tuple[ControlEvent, ...],
+    times: Iterable[float],
+) -> Iterator[tuple[F32, F64]]:
+    """z and values at `times`, seconds that never run back; each after every event until then."""
     played = 0
-    for frame in range(frames):
-        now = rate.time_of(frame)
+    for now in times:
         begin = played
         while played < len(events) and events[played].time <= now:
             played += 1
@@ -147,16 +160,32 @@ def _columns(performer: Performer, record: TakeRecord, where: str) -> list[int]:
 
 def resample(record: TakeRecord, rate: FrameRate, where: str) -> ZSequence:
     """The performance of `record` sampled anew at `rate`: the path, not its rows."""
+    frames = rate.frames_in(record.header.rate.time_of(len(record.z)))
+    sequence = sample(record, map(rate.time_of, range(frames)), frames, where)
+    return replace(sequence, rate=rate, source=f"{sequence.source} at {rate}")
+
+
+def sample(record: TakeRecord, times: Iterable[float], count: int, where: str) -> ZSequence:
+    """The performance of `record` at `count` times, seconds that never run back.
+
+    The rows of a long take at many times lie on the disk, in a file that nobody sees.
+    """
     performer, performance = performer_of(record.attachments, where)
     header = record.header
-    frames = rate.frames_in(header.rate.time_of(len(record.z)))
-    z = np.empty((frames, *header.spec.shape), np.float32)
-    parameters = np.empty((frames, len(header.addresses)), np.float32)
+    z = _rows(count, header.spec.shape)
+    parameters = _rows(count, (len(header.addresses),))
     columns = _columns(performer, record, where)
-    rows = play(performer, performance, record.events, rate, frames)
+    rows = play_at(performer, performance, record.events, times)
     for row, (place, values) in enumerate(rows):
         z[row], parameters[row] = place, values[columns]
-    sequence = record.sequence
-    return replace(
-        sequence, z=z, parameters=parameters, rate=rate, source=f"{sequence.source} at {rate}"
-    )
+    return replace(record.sequence, z=z, parameters=parameters)
+
+
+def _rows(count: int, shape: tuple[int, ...]) -> F32:
+    """Room for ``F32[count, *shape]``, in memory as long as that is no burden."""
+    size = 4 * count * math.prod(shape)
+    if size <= _IN_MEMORY:
+        return np.empty((count, *shape), np.float32)
+    # The mapping keeps the file; when it is forgotten, so is the file.
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", shape=(count, *shape))

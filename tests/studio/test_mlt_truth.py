@@ -14,7 +14,9 @@ from instrument.studio import mlt
 from instrument.timebase import FrameRate
 
 EDITS = sorted(
-    path for path in (Path(__file__).parent / "edits").iterdir() if path.suffix != ".json"
+    path
+    for path in (Path(__file__).parent / "edits").iterdir()
+    if path.suffix in (".mlt", ".kdenlive")
 )
 TRUTH = {path: json.loads(path.with_suffix(".truth.json").read_text("utf-8")) for path in EDITS}
 

@@ -19,6 +19,7 @@ RATE = FrameRate(30)
 ROWS = 90
 # What takes of before do not have.
 SINCE = ("/launch/quantise", "/launch/ahead", "/preset/seconds", "/preset/beats")
+SINCE += ("/pace/even", "/pace/rate")
 LATER = ("tempo", "modulation", "learning", "touched", "scenes")
 QUIET = (
     ControlEvent("/raw/glide/beats", 1.0, 0.1),
@@ -73,6 +74,7 @@ def of_before(record: TakeRecord) -> TakeRecord:
     began = json.loads(record.attachments["performance.json"])
     for key in LATER:
         del began[key]
+    del began["flight"]["pace"]
     began["values"] = began["values"][: len(addresses)]
     return replace(
         record,
