@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from instrument.decoder.choices import choice_key
 from instrument.decoder.forms import Form, Way, forms
 from instrument.decoder.graphed import GraphedDecoder
 from instrument.decoder.models import HistoryDetails, ModelManifest
 from instrument.decoder.network import NetworkDecoder, choose_device
 from instrument.decoder.protocol import Precision
 from instrument.decoder.snapshots import Playable, SnapshotNetwork
-from instrument.decoder.tuned import TunedDecoder
+from instrument.decoder.tuned import TunedDecoder, in_forms
 from instrument.decoder.weights import Layout, read_weights
 
 
@@ -47,8 +46,4 @@ def open_history(
             kind = GraphedDecoder if live else NetworkDecoder
             return kind(manifest.spec, network, chosen)
 
-    wishes = forms(chosen, precision, ways)
-    if len(wishes) == 1 and threads > 0:
-        return opened(wishes[0])
-    key = choice_key(manifest.spec, str(chosen), torch.__version__, threads)
-    return TunedDecoder(manifest.spec, wishes, opened, key, threads)
+    return in_forms(manifest.spec, forms(chosen, precision, ways), opened, chosen, threads)

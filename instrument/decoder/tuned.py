@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 import torch
 
-from instrument.decoder.choices import Choice, recall, remember
+from instrument import InstrumentError
+from instrument.decoder.choices import Choice, choice_key, recall, remember
 from instrument.decoder.forms import Form
 from instrument.decoder.network import NetworkDecoder
-from instrument.decoder.protocol import DecodeError, DecoderSpec
+from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
 from instrument.timebase import WallClock
@@ -34,6 +35,8 @@ _FASTER = 0.96  # of the time: less is no reason to change
 _WORTH_A_THREAD = 0.85  # of the time: a thread more may wait for a busy neighbour
 _MOST_THREADS = 16
 _MOMENT = 0.005  # s to wait for a form to be opened, a step
+# Out of the range of a precision, no such operation in it, no memory for a second network.
+_NOT_HERE = (InstrumentError, RuntimeError, MemoryError)
 _TRIED = 3  # pictures that must look alike
 
 Open = Callable[[Form], NetworkDecoder]
@@ -66,6 +69,7 @@ class TunedDecoder:
         set_threads(self.threads)
         self._best = make(self.form)
         self._last: F32 = _positions(spec, 1)
+        self._pixels: U8 = np.empty((*spec.size, 4), np.uint8)
 
     @property
     def spec(self) -> DecoderSpec:
@@ -124,11 +128,14 @@ class TunedDecoder:
             opening = pool.submit(self._make, form)
             while not wait([opening], _MOMENT).done:
                 yield
-            rival = opening.result()
+            try:
+                rival = opening.result()
+            except _NOT_HERE:
+                return
         for row, picture in zip(z, wanted, strict=True):
             try:
                 alike = likeness(picture, rival.decode(row[None], {}))
-            except DecodeError:  # out of the range of its precision
+            except _NOT_HERE:
                 return
             if alike < LEAST_LIKENESS:
                 return
@@ -165,8 +172,23 @@ class TunedDecoder:
 
     def _seconds(self, decoder: NetworkDecoder) -> float:
         begun = self._clock.now()
-        decoder.decode(self._last, {})
+        decoder.decode_into(self._pixels, self._last, {})  # as on stage
         return self._clock.now() - begun
+
+
+def in_forms(
+    spec: DecoderSpec, forms: Sequence[Form], make: Open, device: torch.device, threads: int
+) -> NetworkDecoder | TunedDecoder:
+    """A decoder that plays the fastest of `forms`; where there is nothing to find out, the first.
+
+    `threads` 0: as many as turn out to be fastest.
+    """
+    on_processor = device.type == "cpu"
+    if len(forms) == 1 and (threads > 0 or not on_processor):
+        return make(forms[0])
+    counted = threads if on_processor else 1
+    key = choice_key(spec, str(device), torch.__version__, counted)
+    return TunedDecoder(spec, forms, make, key, counted)
 
 
 def likeness(one: U8, other: U8) -> float:

@@ -9,7 +9,7 @@ from published import SMALL, network, normal
 
 from instrument.decoder import history
 from instrument.decoder.forms import FULL, Form, forms
-from instrument.decoder.models import find_model, read_manifest
+from instrument.decoder.models import find_model
 from instrument.decoder.modulated import demodulation, folded, folding_pays, scaled
 from instrument.decoder.runtime import open_here
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
@@ -148,11 +148,12 @@ def test_folded_weights_are_scaled_maps(count, doubles):
     assert torch.allclose(found, scaled(y, after), atol=1e-5)
 
 
-def test_without_a_count_one_thread_begins(tmp_path, default, monkeypatch):
+@pytest.mark.parametrize("name", ["default", "procedural"])
+def test_without_a_count_one_thread_begins(tmp_path, name, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    decoder = open_here(read_manifest(default.folder), "cpu", 0, "full")
-    assert decoder.threads == 1
-    assert not decoder.spent
+    decoder = open_here(find_model(name), "cpu", 0, "full")
+    assert (decoder.form, decoder.threads, decoder.spent) == (FULL, 1, 0.0)
+    assert decoder.idle()
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "stylegan3"])

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from instrument import InstrumentError
 from instrument.decoder import tuned
 from instrument.decoder.choices import Choice
 from instrument.decoder.forms import FULL, Form
 from instrument.decoder.models import find_model
 from instrument.decoder.protocol import DecodeError, DirectDecoder, PatientDecoder
-from instrument.decoder.tuned import TunedDecoder, likeness
+from instrument.decoder.tuned import TunedDecoder, in_forms, likeness
 
 SPEC = find_model("procedural-64").spec
 HALF, ROWS, BOTH = (
@@ -44,6 +45,9 @@ class Timed:
         self.stage.decoded += 1
         level = int(abs(z).sum() * 7) % 200
         return np.full((1, *SPEC.size, 3), level + self.off, np.uint8)
+
+    def decode_into(self, pixels, z, parameters):
+        pixels[..., :3] = self.decode(z, parameters)[0]
 
 
 class Stage:
@@ -100,6 +104,31 @@ def test_what_gives_no_picture_does_not_play(stage):
     decoder.settle()
     assert decoder.form == FULL
     assert stage.kept == [Choice("key", "float32 plain", 1)]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("not implemented for 'Half'"), MemoryError(), InstrumentError("gone")]
+)
+def test_what_cannot_be_opened_or_run_here_does_not_play(stage, error):
+    decoder = stage.open({FULL: (0.02,), HALF: (0.001, 0, error), ROWS: (0.01,)})
+    decoder.settle()
+    assert decoder.form == ROWS
+
+    def make(form):
+        if form != FULL:
+            raise error
+        return Timed(stage, 0.02)
+
+    decoder = TunedDecoder(SPEC, FORMS, make, "key", 1, stage.set_threads)
+    decoder.settle()
+    assert decoder.form == FULL
+
+
+def test_where_nothing_is_to_be_found_out_nobody_tries():
+    card, cpu = torch.device("cuda"), torch.device("cpu")
+    made = object()
+    for device, threads in ((cpu, 1), (cpu, 3), (card, 0), (card, 1)):
+        assert in_forms(SPEC, [FULL], lambda form: made, device, threads) is made
 
 
 def test_two_seconds_are_all_it_may_take(stage):
