@@ -31,15 +31,17 @@ PLAY_PACKAGES = (
     "libglx-mesa0",
     "libportaudio2",
 )
-# The tests open real windows on a screen of their own, plug and unplug its monitors, and start
-# real servers of MIDI and sound.
+# The tests open real windows on a screen of their own, plug and unplug its monitors, start real
+# servers of MIDI and sound, and hold edits and films against what an editor and ffprobe say.
 TEST_PACKAGES = (
     *PLAY_PACKAGES,
+    "ffmpeg",
     "git",
     "imagemagick",
     "jackd2",
     "libasound2-plugins",
     "libsox-fmt-pulse",
+    "melt",
     "openbox",
     "pulseaudio",
     "sox",

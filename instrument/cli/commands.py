@@ -18,8 +18,11 @@ from instrument.cli import (
     journeys,
     loop,
     models,
+    pace,
     play,
+    plot,
     render,
+    snapshots,
     survey,
     takes,
     trace,
@@ -35,6 +38,9 @@ def command_line() -> typer.Typer:
     app.command("survey")(survey.survey_command)
     app.command("journeys")(journeys.journeys_command)
     app.command("loop")(loop.loop_command)
+    app.command("pace")(pace.pace_command)
+    app.command("snapshots")(snapshots.snapshots_command)
+    app.command("plot")(plot.plot_command)
     app.command("bank")(bank.bank_command)
     app.command("conform")(conform.conform_command)
     app.command("trace")(trace.trace_command)

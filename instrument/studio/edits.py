@@ -30,7 +30,7 @@ _BY_SUFFIX = {
 _BY_TAG = {"mlt": "mlt", "westley": "mlt", "xmeml": "fcp7", "fcpxml": "fcpx"}
 _HEAD = 1 << 16  # bytes that a first tag is looked for in
 _FIRST_TAG = re.compile(r"<([A-Za-z][\w.:-]*)")
-_SKIPPED = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_SKIPPED = {"<!--": "-->", "<?": "?>"}  # what opens and closes that is no tag
 
 
 class Reader(Protocol):
@@ -98,8 +98,23 @@ def _sniffed(path: Path) -> str:
     text = head.decode("utf-16" if wide else "utf-8", errors="replace")
     if re.match(r"\s*\{", text) and "OTIO_SCHEMA" in text:
         return "otio"
-    tag = _FIRST_TAG.search(_SKIPPED.sub("", text))
+    tag = _first_tag(text)
     if tag is not None and tag[1] in _BY_TAG:
         return _BY_TAG[tag[1]]
     what = f"begins with <{tag[1][:40]}>" if tag and path.suffix.lower() == ".xml" else "no edit"
     raise InstrumentError(f"{path}: {what}, allowed are {', '.join(SUFFIXES)}")
+
+
+def _first_tag(text: str) -> re.Match[str] | None:
+    """The first tag of `text` outside comments and instructions; each letter is looked at once."""
+    at = text.find("<")
+    while at >= 0:
+        opens = next((mark for mark in _SKIPPED if text.startswith(mark, at)), None)
+        if opens is None:
+            if tag := _FIRST_TAG.match(text, at):
+                return tag
+            at = text.find("<", at + 1)
+            continue
+        end = text.find(_SKIPPED[opens], at + len(opens))
+        at = text.find("<", end) if end >= 0 else -1
+    return None

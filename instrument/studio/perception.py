@@ -23,7 +23,8 @@ from instrument.frame import U8
 from instrument.latent.space import F32, F64
 
 _GRID = 64  # cells a side: what is finer counts as texture, and is averaged
-_CHUNK = 16  # pictures measured together: their grids stay in the processor's cache
+_CHUNK = 16  # pictures measured together at most: their grids stay in the processor's cache
+_CHUNK_PIXELS = 1 << 22  # the same for large pictures, so that memory does not grow with them
 _CELLS = 8  # a side, in which edges are gathered
 # Shares of the squared distance. Each scale sees all of a change of colour, so that they sum to 1.
 _LIGHT = 0.2  # the light alone, in 32 x 32
@@ -52,6 +53,31 @@ class Perception(Protocol):
         ...
 
 
+class Ruler(Protocol):
+    """Measures how far each picture lies from the next; these lengths add up along a path."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def between(self, pictures: U8) -> F64:
+        """``F64[n - 1]`` of ``U8[n, h, w, 3]``."""
+        ...
+
+
+class FeatureRuler:
+    """The distances of features."""
+
+    def __init__(self, perception: Perception) -> None:
+        self.name = perception.name
+        self._perception = perception
+
+    def between(self, pictures: U8) -> F64:
+        """See `Ruler.between`."""
+        return steps(self._perception.features(pictures))
+
+
 class OwnPerception:
     """Oklab colours in grids of 32, 16, 8 and 4 cells a side, and the contrast of edges.
 
@@ -68,9 +94,10 @@ class OwnPerception:
             )
         if 0 in pictures.shape[1:3]:
             raise InstrumentError(f"pictures of {list(pictures.shape)}: hold no pixel")
+        chunk = max(1, min(_CHUNK, _CHUNK_PIXELS // (pictures.shape[1] * pictures.shape[2])))
         blocks = [
-            self._measure(pictures[start : start + _CHUNK])
-            for start in range(0, len(pictures), _CHUNK)
+            self._measure(pictures[start : start + chunk])
+            for start in range(0, len(pictures), chunk)
         ]
         return np.concatenate(blocks) if blocks else np.zeros((0, length()), np.float32)
 

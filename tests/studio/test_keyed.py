@@ -76,7 +76,9 @@ def test_keys_that_are_none(keys):
         Keyed(tuple((Fraction(a), Fraction(b)) for a, b in keys), RATE)
 
 
-@pytest.mark.parametrize("text", ["1e30", "nan", "inf", "abc", "", "1" * 50, "1/0", "1e99999999", "2E-88888888"])
+@pytest.mark.parametrize(
+    "text", ["1e30", "nan", "inf", "abc", "", "1" * 50, "1/0", "1e99999999", "2E-88888888"]
+)
 def test_numbers_that_no_edit_means(text):
     with pytest.raises((ValueError, OverflowError, ZeroDivisionError)):
         fraction_of(text)
