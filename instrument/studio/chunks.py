@@ -181,7 +181,8 @@ class _Rendering:
         """Write the frames of `chunk` into a film of its own, still to be closed."""
         place = self._stage / self._job.work.path_of(chunk).name
         writer, hashes = self._job.open_chunk(place), list[bytes]()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(writer.abort)
             for row, frame, digest in islice(frames, len(chunk)):
                 begun = self._clock.now()
                 writer.write(frame)
@@ -189,9 +190,7 @@ class _Rendering:
                 hashes.append(digest)
                 self._watch.see(row, frame)
                 self._tell()
-        except BaseException:
-            writer.abort()
-            raise
+            undo.pop_all()
         return writer, hashes
 
     def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[bytes]) -> None:
