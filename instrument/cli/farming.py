@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from instrument.cli.console import console, say
+from instrument.cli.console import say
 from instrument.cli.ordering import Ordered, order_of, read_order, write_order
+from instrument.cli.progress import board
 from instrument.cli.watching import event
 from instrument.studio.chunks import Job, Tally
 from instrument.studio.farm import Farm
@@ -90,8 +91,7 @@ def _seen(name: str, events: bool) -> Iterator[Callable[[FarmProgress], None]]:
         TextColumn("{task.completed}/{task.total} frames"), TextColumn("{task.fields[fps]}"),
         TimeRemainingColumn(), TextColumn("{task.fields[nodes]}"),
     )  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as bar:
+    with board(*columns) as bar:
         shown = bar.add_task(f"rendering {name}", total=None, fps="", nodes="")
 
         def tell(done: FarmProgress) -> None:

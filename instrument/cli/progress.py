@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from instrument.cli.console import console
 from instrument.studio.render import Progress as Done
+
+
+def board(*columns: ProgressColumn) -> Progress:
+    """A place for bars, on stderr; where that is no terminal it leaves nothing behind."""
+    screen = console()
+    return Progress(*columns, console=screen, transient=not screen.is_terminal)
 
 
 @contextmanager
@@ -20,8 +33,7 @@ def bar(total: int, what: str, kept: int = 0) -> Iterator[Callable[[Done], None]
         TextColumn("{task.fields[fps]}"), TextColumn("{task.fields[size]}"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as shown:
+    with board(*columns) as shown:
         task = shown.add_task(what, total=total, completed=kept, fps="", size="")
 
         def tell(done: Done) -> None:
