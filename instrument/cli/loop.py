@@ -31,7 +31,7 @@ from instrument.cli.path_options import (
 from instrument.cli.progress import bar, board
 from instrument.cli.sources import parse_size
 from instrument.latent.manner import Manner
-from instrument.latent.sequence import DEFAULT_RATE, check_name, load_sequence
+from instrument.latent.sequence import DEFAULT_RATE, load_sequence, path_named
 from instrument.studio.journeys import drawn_rows
 from instrument.studio.keys import Keys
 from instrument.studio.loops import loop_path, measured, write_loop
@@ -72,8 +72,7 @@ def loop_command(
 ) -> None:
     """Make a seamless loop of any length."""
     manner = manner_of(path, damping, arrive, timed, hold, noise, noise_rate, key_noise)
-    target = out.with_name(f"{out.name.removesuffix('.npy')}.npy") if out.name else out
-    check_name(target)
+    target = path_named(out)
     filmed = seconds <= _SHORT if proxy is None else proxy
     film_size = parse_size(size)[::-1] if size else None
     ground = open_ground(source, bank, model, seen=filmed)
