@@ -17,7 +17,7 @@ ALONE = frozenset(
     control/test_ear control/test_ear_servers control/test_link control/test_midi_jack
     control/test_midi_rig control/test_osc_bench control/test_osc_discovery
     control/test_osc_server control/test_osc_web
-    studio/test_melt
+    studio/test_melt studio/test_farm_ray cli/test_farm_command
     test_scripts test_timebase test_wheel
     """.split()
 )

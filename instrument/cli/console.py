@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+STDERR = 2  # its file descriptor
+
 
 def console() -> Console:
     """Where progress and words go: stderr, so that stdout is what a program asked for."""

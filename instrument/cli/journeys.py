@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from instrument import InstrumentError
 from instrument.cli.avoiding import Unwanted, avoidance, unwanted_rows
-from instrument.cli.console import console, report
+from instrument.cli.console import report
 from instrument.cli.path_options import (
     Arrive,
     Bank,
@@ -30,6 +30,7 @@ from instrument.cli.path_options import (
     manner_of,
     open_ground,
 )
+from instrument.cli.progress import board
 from instrument.cli.sources import parse_size
 from instrument.latent.sequence import DEFAULT_RATE
 from instrument.studio.journey_making import Made, Order, make_journeys
@@ -212,8 +213,7 @@ def _bar(count: int, frames: int) -> Iterator[Callable[[Journey, Done | None], N
     columns = (TextColumn("{task.description}"), BarColumn(),
                TextColumn("{task.fields[at]} of {task.fields[count]}"),
                TimeElapsedColumn())  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as bar:
+    with board(*columns) as bar:
         task = bar.add_task("journeys", total=count * frames, at=0, count=count)
         before = 0
 

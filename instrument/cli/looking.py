@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.console import console
 from instrument.cli.film_options import Presented
 from instrument.cli.painters import open_painters
+from instrument.cli.progress import board
 from instrument.cli.render import models_of
 from instrument.decoder.protocol import Decoder
 from instrument.latent.sequence import ZSequence, load_sequence
@@ -69,8 +69,7 @@ def looking_bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TextColumn("{task.completed}/{task.total} pictures"),
                TimeRemainingColumn())  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as shown:
+    with board(*columns) as shown:
         task = shown.add_task(name, total=None)
 
         def tell(what: str, done: int, total: int) -> None:

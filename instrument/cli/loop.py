@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.console import console, report
+from instrument.cli.console import report
 from instrument.cli.path_options import (
     Arrive,
     Bank,
@@ -28,10 +28,10 @@ from instrument.cli.path_options import (
     manner_of,
     open_ground,
 )
-from instrument.cli.progress import bar
+from instrument.cli.progress import bar, board
 from instrument.cli.sources import parse_size
 from instrument.latent.manner import Manner
-from instrument.latent.sequence import DEFAULT_RATE, check_name, load_sequence
+from instrument.latent.sequence import DEFAULT_RATE, load_sequence, path_named
 from instrument.studio.journeys import drawn_rows
 from instrument.studio.keys import Keys
 from instrument.studio.loops import loop_path, measured, write_loop
@@ -72,8 +72,7 @@ def loop_command(
 ) -> None:
     """Make a seamless loop of any length."""
     manner = manner_of(path, damping, arrive, timed, hold, noise, noise_rate, key_noise)
-    target = out.with_name(f"{out.name.removesuffix('.npy')}.npy") if out.name else out
-    check_name(target)
+    target = path_named(out)
     filmed = seconds <= _SHORT if proxy is None else proxy
     film_size = parse_size(size)[::-1] if size else None
     ground = open_ground(source, bank, model, seen=filmed)
@@ -162,7 +161,6 @@ def _text(fields: dict[str, Any]) -> str:
 def _bar(total: int, name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TimeRemainingColumn())  # fmt: skip
-    screen = console()
-    with Progress(*columns, console=screen, transient=not screen.is_terminal) as shown:
+    with board(*columns) as shown:
         task = shown.add_task(f"writing {name}", total=total)
         yield lambda done, _total: shown.update(task, completed=done)

@@ -19,7 +19,7 @@ from instrument.cli.sources import parse_size
 from instrument.decoder.protocol import Decoder
 from instrument.latent.pacing import Curve
 from instrument.latent.row_stream import Block, blank, stream_sequence
-from instrument.latent.sequence import ZSequence, check_name, load_sequence
+from instrument.latent.sequence import ZSequence, load_sequence, path_named
 from instrument.latent.space import F64
 from instrument.latent.trajectory import Trajectory
 from instrument.studio.film import Size
@@ -57,8 +57,7 @@ def pace_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Retime along the same path to even perceptual speed."""
-    target = out.with_name(f"{out.name.removesuffix('.npy')}.npy") if out.name else out
-    check_name(target)
+    target = path_named(out)
     if plots:
         need_matplotlib()
     footage = open_footage(source)

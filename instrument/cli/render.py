@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,32 +14,28 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli import film_options as options
+from instrument.cli import manners
 from instrument.cli.console import report, say
-from instrument.cli.film_options import FilmWishes, Presented
-from instrument.cli.painters import open_painters, painters_for
-from instrument.cli.played import open_source
-from instrument.cli.progress import bar
+from instrument.cli.farming import render_on_farm
+from instrument.cli.film_options import FilmWishes
+from instrument.cli.making import QUIET, Made, Showing, make
+from instrument.cli.manners import USUAL, Manner
+from instrument.cli.ordering import Ordered
+from instrument.cli.played import Played, open_source
+from instrument.cli.rendering import Film
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
-from instrument.decoder.protocol import Decoder
 from instrument.decoder.spaces import taking
-from instrument.frame import U8
+from instrument.latent.arrays import write_atomically
 from instrument.latent.sequence import ModelReference, ZSequence
-from instrument.studio.burn_in import burn_in
 from instrument.studio.codecs import MOVIES
-from instrument.studio.encode import open_film
-from instrument.studio.film import FilmWriter, Size
-from instrument.studio.finishing import Fine, Finish, Stamp
-from instrument.studio.render import RenderReport, check_model, render
-from instrument.studio.samples import decode_rows, values_at
-from instrument.studio.sheet import contact_sheet, pick_rows, save_png
-from instrument.studio.shutter import Part
+from instrument.studio.farm_job import job_template
+from instrument.studio.film import Size
+from instrument.studio.render import check_model
 from instrument.timebase import FrameRange, FrameRate
 
 PLAIN = FilmWishes()
-_SHEET_TILES = 24
-_TILE_WIDTH = 192  # pixels
 
 
 def render_command(
@@ -73,9 +70,21 @@ def render_command(
     timecode: options.TimecodeOption = None,
     chapters: options.ChaptersOption = None,
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    resume: manners.ResumeOption = False,
+    restart: manners.RestartOption = False,
+    part: manners.PartOption = False,
+    assemble: manners.AssembleOption = False,
+    batch: manners.BatchOption = None,
+    chunk: manners.ChunkOption = None,
+    workers: manners.WorkersOption = None,
+    preview: manners.PreviewOption = None,
+    hashes: manners.HashesOption = None,
+    farm: manners.FarmOption = None,
+    job: manners.JobOption = None,
+    openjd: manners.OpenJdOption = False,
+    as_json: manners.JsonOption = False,
 ) -> None:
-    """Render a film."""
+    """Render a film. A render that was ended goes on where it was, by the same command."""
     if fit not in ("fit", "fill"):
         raise InstrumentError(f"fit {fit!r}: allowed are fit and fill")
     wishes = FilmWishes(
@@ -83,12 +92,16 @@ def render_command(
         depth, range_, crf, upscale, supersample, blur, samples, dither, audio, audio_offset,
         timecode, chapters,
     )  # fmt: skip
+    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job)
+    models, playing_at = tuple(model or ()), FrameRate.parse(rate) if rate else None
+    if job is not None:
+        write_job(Ordered(source, models, playing_at, frames, wishes), out, manner, as_json)
+        return
     made = render_film(
-        source, out, models=tuple(model or ()), rate=FrameRate.parse(rate) if rate else None,
-        frames=frames, wishes=wishes, sheet=sheet,
+        source, out, models=models, rate=playing_at, frames=frames, wishes=wishes, sheet=sheet,
+        manner=manner, showing=Showing(as_json, preview, hashes, openjd),
     )  # fmt: skip
-    text = f"film   {made.path}  ({made.frames} frames at {made.rate} /s, {made.seconds:.2f} s)"
-    report(made.to_json(), as_json, text)
+    report(made.to_json(), as_json, made.in_words())
 
 
 def render_film(
@@ -100,54 +113,63 @@ def render_film(
     frames: str | None = None,
     wishes: FilmWishes = PLAIN,
     sheet: Path | None = None,
-) -> RenderReport:
+    manner: Manner = USUAL,
+    showing: Showing = QUIET,
+) -> Made:
     """Read `source`, decode it and write the film as wished for.
 
     `models` stand in for those that play, in the order of their numbers.
     """
-    played = open_source(source, rate)
+    ordered = Ordered(source, models, rate, frames, wishes)
+    film, asked = film_of(ordered, out, manner)
+    farm = partial(render_on_farm, ordered, manner.farm) if manner.farm is not None else None
+    return make(film, asked, manner, showing, sheet, farm)
+
+
+def write_job(ordered: Ordered, out: Path, manner: Manner, as_json: bool) -> None:
+    """Write the job of the film `out`, as `NAME.openjd.json` beside it."""
+    if ordered.frames is not None:
+        raise InstrumentError("job: renders whole films; leave --frames out")
+    film, _ = film_of(ordered, out, manner)
+    manifest = film.manifest(manner, None)
+    words = [*ordered.words(), "--batch", str(manifest.batch), "--chunk", str(manifest.chunk)]
+    words += ["--workers", str(manner.workers)] if manner.workers else []
+    template = job_template(ordered.source, out, words, manifest.chunks)
+    path = out.with_name(f"{out.name}.openjd.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as file:
+        file.write(json.dumps(template, indent=1).encode() + b"\n")
+    tasks = len(template["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"])
+    made = {"path": str(path), "tasks": tasks, "frames": len(manifest.rows)}
+    report(made, as_json, f"job    {path}  ({tasks} tasks, {len(manifest.rows)} frames)")
+    if "default" not in template["parameterDefinitions"][0]:
+        say(f"the source lies elsewhere: give it as Source={ordered.source.absolute()}")
+
+
+def film_of(ordered: Ordered, out: Path, manner: Manner) -> tuple[Film, FrameRange]:
+    """What `ordered` comes to, and which frames of it; nothing is opened that needs torch."""
+    played = open_source(ordered.source, ordered.rate)
     if len(played.sequence) == 0:
-        raise InstrumentError(f"{source}: holds no frame")
-    part = FrameRange.parse(frames or ":", len(played.sequence))
-    sequence = played.sequence.cut(part)
-    playing = models_of(sequence, models, source)
+        raise InstrumentError(f"{ordered.source}: holds no frame")
+    wishes, source = ordered.wishes, ordered.source
+    asked = FrameRange.parse(ordered.frames or ":", len(played.sequence))
+    # A part is some frames of the whole film; otherwise they are the film.
+    rows = FrameRange(0, len(played.sequence)) if manner.part else asked
+    playing = models_of(played.sequence.cut(_touched(rows, manner, played)), ordered.models, source)
     width, height = wishes.size_for(_largest(playing))
     marks = played.marks() if wishes.wants_chapters else []
     stills = out.suffix.lower() not in MOVIES
-    extras = wishes.extras(marks, part, sequence.rate, stills=stills)
-    presented = Presented((width, height), wishes.fit, wishes.kernel)
-    painters, factor = painters_for(playing, presented, wishes.supersample)
+    extras = wishes.extras(marks, rows, played.sequence.rate, stills=stills)
     if out.suffix:
         out.parent.mkdir(parents=True, exist_ok=True)
-    codec, quality = wishes.coded(out)
-    # Opened before torch is: what is wrong with the name or the disk is said at once.
-    with open_film(out, (height, width), sequence.rate, codec, quality, extras) as film:
-        decoder = open_painters(sequence, painters, presented)
-        stamp = partial(burn_in, rate=sequence.rate) if wishes.recipe.label else None
-        fine = None
-        if wishes.fine or film.depth > 8:
-            exposure = Part(played.exposure(wishes.shutter), part.start)
-            dither = wishes.dither is not False
-            fine = Fine(presented, exposure, factor, dither, part.start, stamp)
-        held = played.held.cut(part)
-        with bar(len(sequence), f"rendering {out.name}") as tell:
-            made = render(
-                held, decoder, lambda _size, _rate: film, size=(height, width), fine=fine,
-                finish=_stamped(presented, stamp, film) if stamp else presented,
-                progress=tell, allow_other_model=True,  # each was checked above
-            )  # fmt: skip
-        if sheet is not None:
-            _write_sheet(sheet, held, decoder, presented)
-    return made
+    return Film(out, played, rows, playing, wishes, (height, width), extras), asked
 
 
-def _stamped(presented: Finish, stamp: Stamp, film: FilmWriter) -> Finish:
-    """`presented`, with the number of the frame that is written next."""
-
-    def finished(pixels: U8, values: Mapping[str, float]) -> U8:
-        return stamp(presented(pixels, values), film.frames)
-
-    return finished
+def _touched(rows: FrameRange, manner: Manner, played: Played) -> FrameRange:
+    """The rows that are decoded for `rows`: whole batches, as for the whole film."""
+    batch = manner.batch or 1  # where several models play, the usual one (see `Film.manifest`)
+    stop = -(-rows.stop // batch) * batch
+    return FrameRange(rows.start // batch * batch, min(stop, len(played.sequence)))
 
 
 def models_of(
@@ -186,17 +208,3 @@ def _tell_a_change(made_for: ModelReference, found: ModelManifest, source: Path)
             f"{found.name} has changed since {source} was made with it: "
             f"{made_for.sha256[:12]} then, {found.sha256[:12]} now"
         )
-
-
-def _write_sheet(path: Path, sequence: ZSequence, decoder: Decoder, presented: Presented) -> None:
-    """Pictures from the whole length of `sequence`, each with its time."""
-    rows = pick_rows(len(sequence), _SHEET_TILES)
-    pictures = [
-        presented(picture, values_at(sequence, row))
-        for row, picture in zip(rows, decode_rows(sequence, decoder, rows), strict=True)
-    ]
-    labels = [f"{sequence.rate.time_of(row):.1f} s" for row in rows]
-    width, height = presented.size
-    tile = (round(_TILE_WIDTH * height / width), _TILE_WIDTH)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_png(path, contact_sheet(pictures, labels=labels, size=tile))

@@ -20,7 +20,7 @@ from instrument.cli.sources import parse_size
 from instrument.decoder.models import HistoryDetails, ModelManifest
 from instrument.decoder.protocol import Decoder
 from instrument.frame import U8
-from instrument.latent.sequence import ZSequence, check_name, save_sequence
+from instrument.latent.sequence import ZSequence, path_named, save_sequence
 from instrument.studio.encode import open_film
 from instrument.studio.film import Size
 from instrument.studio.perception import OwnPerception
@@ -97,8 +97,7 @@ def snapshots_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """See the same z through every snapshot, and how much of an edit each keeps."""
-    target = out.with_name(f"{out.name.removesuffix('.npy')}.npy") if out.name else out
-    check_name(target)
+    target = path_named(out)
     if plots:
         need_matplotlib()
     if columns is not None and not 1 <= columns <= 100:

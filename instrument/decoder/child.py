@@ -162,8 +162,11 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 
 def environment() -> dict[str, str]:
-    """Ours for a child: OpenMP sleeps at barriers, and this very package is importable."""
-    return child_environment(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
+    """Ours for a child: OpenMP sleeps at barriers, and this very package is importable.
+
+    The first two are GNU's words for it, the third is Intel's and LLVM's.
+    """
+    return child_environment(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0", KMP_BLOCKTIME="0")
 
 
 def describe_exit(code: int | None) -> str:

@@ -116,11 +116,16 @@ class Exchange:
         return Request(sequence, index, self._z.copy(), parameters)
 
     def write_picture(self, slot: int, rgb: U8, picture: Picture) -> None:
-        """Decoder only: fill `slot` with ``U8[h, w, 3]``. The reverse of `read_picture`."""
-        pixels = self.slots[slot]
-        for band in range(3):  # six times faster than pixels[..., :3] = rgb
-            pixels[..., band] = rgb[..., band]
-        pixels[..., 3] = 255
+        """Decoder only: fill `slot` with ``U8[h, w, 3]``, and say what it is."""
+        self.write_pixels(slot, rgb)
+        self.write_header(slot, picture)
+
+    def write_pixels(self, slot: int, rgb: U8) -> None:
+        """Decoder only: fill `slot` with ``U8[h, w, 3]``. Who can, writes to `slots` itself."""
+        write_bands(self.slots[slot], rgb)
+
+    def write_header(self, slot: int, picture: Picture) -> None:
+        """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
         self._pictures[slot] = (
             picture.sequence, picture.index, picture.decode_seconds, picture.finished,
         )  # fmt: skip
@@ -128,6 +133,13 @@ class Exchange:
     def read_picture(self, slot: int) -> Picture:
         """Stage only: what is in `slot`."""
         return Picture(*self._pictures[slot].item())
+
+
+def write_bands(pixels: U8, rgb: U8) -> None:
+    """Fill ``U8[h, w, 4]`` with ``U8[h, w, 3]``, opaque."""
+    for band in range(3):  # six times faster than pixels[..., :3] = rgb
+        pixels[..., band] = rgb[..., band]
+    pixels[..., 3] = 255
 
 
 def create_memory(spec: DecoderSpec) -> tuple[Path, mmap.mmap]:

@@ -21,13 +21,16 @@ from instrument.decoder.architectures import (
     StyleSettings,
 )
 from instrument.decoder.fastgan import FastGAN
+from instrument.decoder.forms import Form, Way
+from instrument.decoder.history import open_history
 from instrument.decoder.models import GeneratorDetails, ModelManifest
 from instrument.decoder.network import NetworkDecoder
 from instrument.decoder.progan import ProGAN
 from instrument.decoder.protocol import Precision
-from instrument.decoder.snapshots import Playable, open_history
-from instrument.decoder.stylegan2 import StyleGAN2
-from instrument.decoder.stylegan3 import StyleGAN3
+from instrument.decoder.snapshots import Playable
+from instrument.decoder.stylegan2 import ModulatedLayer, StyleGAN2
+from instrument.decoder.stylegan3 import FilteredLayer, StyleGAN3
+from instrument.decoder.tuned import TunedDecoder
 from instrument.decoder.weights import Layout, Slot
 
 Generator = StyleGAN2 | StyleGAN3 | ProGAN | FastGAN
@@ -76,7 +79,7 @@ def random_tensors(settings: Settings, seed: int) -> dict[str, Tensor]:
 
 def open_model(
     manifest: ModelManifest, device: str, threads: int, precision: Precision = "full"
-) -> NetworkDecoder:
+) -> NetworkDecoder | TunedDecoder:
     """The converted model of `manifest`. Raises InstrumentError on device, files or size."""
     details = manifest.details
     assert isinstance(details, GeneratorDetails)
@@ -87,14 +90,19 @@ def open_model(
         )
     layout = Layout(tensor_shapes(details.settings))
 
-    def make(on: torch.device, dtype: torch.dtype) -> Playable:
+    def make(on: torch.device, form: Form) -> Playable:
         network = build(details.settings).to(on)
+        for layer in network.modules():
+            if isinstance(layer, ModulatedLayer | FilteredLayer):
+                layer.folds = form.way == "folded"
         if isinstance(network, StyleGAN2 | StyleGAN3):
             painter = _StylePainter(network, details, manifest.latent.space, on)
             return Playable(network, layout, painter, _is_convolution)
         return Playable(network, layout, _Painter(network), _is_convolution)
 
-    return open_history(manifest, layout, make, device, threads, precision)
+    styled = isinstance(details.settings, StyleSettings)
+    ways: tuple[Way, ...] = ("plain", "folded") if styled else ("plain",)
+    return open_history(manifest, layout, make, device, threads, precision, ways)
 
 
 def _is_convolution(slot: Slot) -> bool:

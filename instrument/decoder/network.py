@@ -1,12 +1,14 @@
 """What all torch decoders share: device, shape checks, batching, and floats to pixels.
 
 A network is a torch module ``network(z, parameters)`` with z ``[n, *latent.shape]`` and
-parameters ``{address: [n]}`` giving pictures ``[n, 3, h, w]``, sRGB values around [0, 1].
+parameters ``{address: [n]}`` giving pictures ``[n, 3, h, w]``, sRGB values around [0, 1]; it may
+add a fourth band of ones, so that a picture's pixels are whole words.
 This module knows no architecture.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from instrument import InstrumentError
+from instrument.decoder.exchange import write_bands
 from instrument.decoder.inputs import checked_inputs
+from instrument.decoder.pinned import HostCopies
 from instrument.decoder.protocol import DecodeError, DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
@@ -28,11 +32,11 @@ _GPU_PIXELS = 1 << 21  # of one batch: two pictures of 1024 pixels, so that thei
 
 
 def choose_device(wish: str, threads: int) -> torch.device:
-    """The torch device for `wish`, with `threads` CPU threads for this process.
+    """The torch device for `wish`, with `threads` CPU threads for this process (0: one, for now).
 
     Raises InstrumentError naming the devices there are.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, threads))
     found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     found += ["mps"] if torch.backends.mps.is_available() else []
     found += ["cpu"]
@@ -74,12 +78,36 @@ class NetworkDecoder:
         """See `FineDecoder.decode_fine`: the same pictures, before they become levels."""
         return self._decode(z, parameters, np.float32, Tensor.float)
 
-    def _decode(self, z: F32, parameters: Mapping[str, F32], dtype: type, cut: Cut) -> NDArray[Any]:
-        """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
+    def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
+        """One picture as `decode` gives it, straight into ``U8[h, w, 4]``, opaque.
+
+        z is one row, ``F32[1, *latent.shape]``. Where it raises, `pixels` keep what they had.
+        """
+        z, values = self._checked(z, parameters)
+        with torch.inference_mode():
+            pictures, total = self._painted(z, values)
+            levels = pictures.clamp(0, 1).mul_(255).add_(0.5)[0].permute(1, 2, 0)
+            if levels.device.type != "cpu":
+                levels = levels.to(torch.uint8).cpu()
+            self._must_be_finite(total)
+            if levels.shape[-1] == 4:  # the cut to levels is the copy: no array between
+                torch.from_numpy(pixels).copy_(levels)
+            else:
+                write_bands(pixels, levels.to(torch.uint8).numpy())
+
+    def _checked(self, z: F32, parameters: Mapping[str, F32]) -> tuple[F32, Mapping[str, F32]]:
         z, values = checked_inputs(self._spec, z, parameters)
         if not np.isfinite(z).all():  # a clamp or a tanh could make a picture of it
             raise DecodeError(f"{self._spec.name}: z is not finite")
+        return z, values
+
+    def _decode(self, z: F32, parameters: Mapping[str, F32], dtype: type, cut: Cut) -> NDArray[Any]:
+        """Pictures ``[n, h, w, 3]`` of `dtype`, a few rows at a time."""
+        z, values = self._checked(z, parameters)
         pixels: NDArray[Any] = np.empty((len(z), *self._spec.size, 3), dtype)
+        if self._device.type == "cuda":
+            self._decode_ahead(z, values, cut, pixels)
+            return pixels
         for start in range(0, len(z), self._batch):
             rows = slice(start, start + self._batch)
             pixels[rows] = self._decode_rows(
@@ -89,15 +117,51 @@ class NetworkDecoder:
 
     def _decode_rows(self, z: F32, values: Mapping[str, F32], cut: Cut) -> NDArray[Any]:
         with torch.inference_mode():
-            pictures: Tensor = self._network(
-                self._to_device(z), {key: self._to_device(row) for key, row in values.items()}
-            )
-            # One NaN or infinity anywhere makes the sum no number; a sum costs 1/5 of isfinite.
-            total = pictures.sum()
-            pixels: NDArray[Any] = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1).cpu().numpy()
-            if not bool(total.isfinite()):
-                raise DecodeError(f"{self._spec.name}: z gives a picture that is not finite")
+            pictures, total = self._painted(z, values)
+            shown = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1)[..., :3]
+            pixels: NDArray[Any] = shown.cpu().numpy()
+            self._must_be_finite(total)
         return pixels
+
+    def _decode_ahead(
+        self, z: F32, values: Mapping[str, F32], cut: Cut, pixels: NDArray[Any]
+    ) -> None:
+        """Fill `pixels`, each batch begun before the one before it has arrived here."""
+        copies: dict[int, HostCopies] = {}  # by the number of rows: the last may be smaller
+        due: deque[tuple[slice, HostCopies, Tensor]] = deque()
+        with torch.inference_mode():
+            for start in range(0, len(z), self._batch):
+                rows = slice(start, min(start + self._batch, len(z)))
+                here = {address: value[rows] for address, value in values.items()}
+                pictures, total = self._painted(z[rows], here)
+                shown = cut(pictures.clamp(0, 1)).permute(0, 2, 3, 1)[..., :3]
+                if len(shown) not in copies:
+                    copies[len(shown)] = HostCopies(shown)
+                copies[len(shown)].send(shown)
+                due.append((rows, copies[len(shown)], total))
+                if len(due) > 1:
+                    self._arrived(due.popleft(), pixels)
+            while due:
+                self._arrived(due.popleft(), pixels)
+
+    def _arrived(self, one: tuple[slice, HostCopies, Tensor], pixels: NDArray[Any]) -> None:
+        rows, copies, total = one
+        pixels[rows] = copies.receive()
+        self._must_be_finite(total)
+
+    def _painted(self, z: F32, values: Mapping[str, F32]) -> tuple[Tensor, Tensor]:
+        """Pictures, and their sum: one NaN or infinity anywhere makes that no number.
+
+        A sum costs a fifth of isfinite.
+        """
+        pictures: Tensor = self._network(
+            self._to_device(z), {key: self._to_device(row) for key, row in values.items()}
+        )
+        return pictures, pictures.sum()
+
+    def _must_be_finite(self, total: Tensor) -> None:
+        if not bool(total.isfinite()):
+            raise DecodeError(f"{self._spec.name}: z gives a picture that is not finite")
 
     def _to_device(self, rows: F32) -> Tensor:
         # A copy, because torch refuses read-only arrays and z is often a view of a memory map.

@@ -23,15 +23,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from instrument.decoder.forms import FULL
 from instrument.decoder.models import ModelManifest, ProceduralDetails
 from instrument.decoder.network import NetworkDecoder, choose_device
 from instrument.decoder.protocol import Precision
+from instrument.decoder.tuned import TunedDecoder, in_forms
 
 _STYLE = 64
-_WIDTH = 32
-_FIELDS = 8
-_OCTAVES = 5
-_WAVES = 6
+_WIDTH, _FIELDS, _OCTAVES, _WAVES = 32, 8, 5, 6
 _FEATURES = 10 + _WAVES
 _COLOURS = 9
 _TURN = 2 * math.pi
@@ -291,10 +290,11 @@ def _spline(fine: int, coarse: int) -> Tensor:
 
 def open_model(
     manifest: ModelManifest, device: str, threads: int, precision: Precision = "full"
-) -> NetworkDecoder:
+) -> NetworkDecoder | TunedDecoder:
     """The procedural model of `manifest` on `device`. Raises InstrumentError on the device."""
     details = manifest.details
     assert isinstance(details, ProceduralDetails)
     chosen = choose_device(device, threads)
     network = ProceduralNetwork(manifest.latent.size, manifest.size, details.seed)
-    return NetworkDecoder(manifest.spec, network, chosen)
+    decoder = NetworkDecoder(manifest.spec, network, chosen)
+    return in_forms(manifest.spec, [FULL], lambda form: decoder, chosen, threads)

@@ -52,9 +52,9 @@ class _Life:
 
 
 class DecoderProcess:
-    """A supervised decoder process: z in, newest picture out. Use it as a context manager."""
+    """A supervised decoder process (threads 0: it measures). Use it as a context manager."""
 
-    def __init__(self, manifest: ModelManifest, device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, manifest: ModelManifest, device: str = "auto", threads: int = 0) -> None:
         self.spec = manifest.spec
         self._manifest = manifest
         self._device = device

@@ -69,6 +69,24 @@ class FineDecoder(Decoder, Protocol):
         ...
 
 
+@runtime_checkable
+class DirectDecoder(Decoder, Protocol):
+    """A decoder that writes its picture where the stage reads it."""
+
+    def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
+        """One picture, that of ``z F32[1, *latent.shape]``, into ``U8[h, w, 4]``, opaque."""
+        ...
+
+
+@runtime_checkable
+class PatientDecoder(Decoder, Protocol):
+    """A decoder that finds out between pictures how to be faster."""
+
+    def idle(self) -> bool:
+        """Try a little more, for about two pictures' time; False when all is tried."""
+        ...
+
+
 def decode_fine(decoder: Decoder, z: F32, parameters: Mapping[str, F32]) -> F32:
     """Pictures ``F32[n, h, w, 3]``, as fine as `decoder` has them: else its 256 levels."""
     if isinstance(decoder, FineDecoder):

@@ -135,7 +135,8 @@ class Modulated(nn.Module):
         # x · x and not x.square(): autocast would do that, and all that follows, in float32
         norm = torch.rsqrt((x * x).mean(dim=1, keepdim=True) + SOFTEST)
         x = x * norm.to(x.dtype)
-        scale, shift, strength = self.film(w)[:, :, None, None].chunk(3, dim=1)  # [n, after, 1, 1]
+        film = self.film(w).to(x.dtype)[:, :, None, None]
+        scale, shift, strength = film.chunk(3, dim=1)  # [n, after, 1, 1]
         x = torch.addcmul(shift, x, 1.0 + scale)
         return F.leaky_relu(torch.addcmul(x, strength, grain.to(x.dtype)), 0.2)
 
@@ -243,7 +244,10 @@ class SkipGenerator(nn.Module):
         size = size or self.spec.size
         seed = self.seed_full(self.seed_low(w))
         x = seed.view(len(w), self.spec.widths[0], SEED_SIZE, SEED_SIZE)
-        x = x.contiguous(memory_format=torch.channels_last)
+        # Convolutions may be in half precision, and what w says of them never is.
+        first = self.octaves[0]
+        assert isinstance(first, Octave)
+        x = x.to(first.first.conv.weight.dtype, memory_format=torch.channels_last)
         picture: Tensor | None = None
         silent = len(self.octaves) - len(self.heads)
         for index, octave in enumerate(self.octaves):
@@ -253,7 +257,7 @@ class SkipGenerator(nn.Module):
             if index >= silent:
                 head = index - silent
                 light = F.pixel_shuffle(self.heads[head](x), 2)  # [n, 3, 8·2^index, …]
-                light = self.finish[head](light)
+                light = self.finish[head](light.to(w.dtype))
                 picture = light if picture is None else light + double(picture)
         if picture is None or picture.shape[-1] != size:
             raise ValueError(f"a generator of {self.spec.size} pixels has no head for {size}")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN2Settings
 from instrument.decoder.mapping import Dense, MappedGenerator
-from instrument.decoder.modulated import clamped, demodulation, scaled
+from instrument.decoder.modulated import clamped, demodulation, folded, folding_pays, scaled
 
 Noise = Literal["const", "random", "none"]
 SEED_SIZE = 4  # pixels a side of the learned constant
@@ -31,6 +31,7 @@ class ModulatedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.doubles, self.clamp = doubles, settings.conv_clamp
+        self.folds = False  # scales the weights and not the maps, where that pays
         self.affine = Dense(settings.w_dim, into)
         self.weight = nn.Parameter(torch.zeros(out, into, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out))
@@ -40,22 +41,33 @@ class ModulatedLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, taps: Tensor, noise: Tensor | None) -> Tensor:
         """x [n, into, h, w], w [n, w_dim], noise [1 or n, 1, H, W] → [n, out, H, W]."""
         before, after = demodulation(self.weight, self.affine(w))
-        x = scaled(x, before)
-        if self.doubles:
-            # Transposed: 2h + 1 pixels, and the filter takes them to 2h. Of the gain of 4 that
-            # makes up for the inserted zeros, rows and columns take 2 each.
-            x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-            x = filters.stretch(x, 2 * taps, 1, (len(taps) - 1) // 2, (len(taps) - 2) // 2)
-        else:
-            x = F.conv2d(x, self.weight, padding=1)
         # A leaky ReLU lets positive factors pass: its gain of √2 is had with the scaling.
-        x = torch.addcmul(
-            (self.bias * math.sqrt(2)).to(x.dtype)[:, None, None], x,
-            (after * math.sqrt(2)).to(x.dtype)[:, :, None, None],
-        )  # fmt: skip
+        after, bias = after * math.sqrt(2), self.bias * math.sqrt(2)
+        if self.folds and folding_pays(x, self.weight):
+            x = folded(x, self.weight, before, after, padding=1, doubles=self.doubles)
+            x = self._filtered(x, taps) if self.doubles else x
+            x = x.add_(bias.to(x.dtype)[:, None, None])
+        else:
+            x = self._convolved(scaled(x, before), taps)
+            x = torch.addcmul(
+                bias.to(x.dtype)[:, None, None], x, after.to(x.dtype)[:, :, None, None]
+            )
         if noise is not None:
             x += (noise * (self.noise_strength * math.sqrt(2))).to(x.dtype)
         return clamped(F.leaky_relu_(x, 0.2), self.clamp)
+
+    def _convolved(self, x: Tensor, taps: Tensor) -> Tensor:
+        if not self.doubles:
+            return F.conv2d(x, self.weight, padding=1)
+        return self._filtered(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2), taps)
+
+    @staticmethod
+    def _filtered(x: Tensor, taps: Tensor) -> Tensor:
+        """A transposed convolution gives 2h + 1 pixels, and the filter takes them to 2h.
+
+        Of the gain of 4 that makes up for the inserted zeros, rows and columns take 2 each.
+        """
+        return filters.stretch(x, 2 * taps, 1, (len(taps) - 1) // 2, (len(taps) - 2) // 2)
 
     def noise(self, kind: Noise, count: int, chance: torch.Generator | None) -> Tensor | None:
         """The map that `forward` adds: the stored one, fresh ones for each picture, or none."""

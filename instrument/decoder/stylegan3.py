@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from instrument.decoder import filters
 from instrument.decoder.architectures import StyleGAN3Settings
 from instrument.decoder.mapping import Dense, MappedGenerator
-from instrument.decoder.modulated import clamped, demodulation, scaled
+from instrument.decoder.modulated import clamped, demodulation, folded, folding_pays, scaled
 from instrument.decoder.stylegan3_table import LayerPlan, Signal, layer_plans
 
 _CHANNELS = 16  # that a processor takes through the filters at once
@@ -75,6 +75,7 @@ class FilteredLayer(nn.Module):
     def __init__(self, plan: LayerPlan, settings: StyleGAN3Settings) -> None:
         super().__init__()
         self.plan, self.clamp = plan, settings.conv_clamp
+        self.folds = False  # scales the weights and not the maps, where that pays
         source, target = plan.source, plan.target
         self.affine = Dense(settings.w_dim, source.channels)
         self.weight = nn.Parameter(
@@ -95,9 +96,12 @@ class FilteredLayer(nn.Module):
             x = scaled(x, self.affine(w) * (loudness / math.sqrt(x.shape[1])))
             return clamped(F.conv2d(x, self.weight, self.bias.to(x.dtype)), self.clamp)
         before, after = demodulation(self.weight, self.affine(w))
-        x = F.conv2d(scaled(x, before), self.weight, padding=plan.kernel - 1)
-        after = (after * loudness).to(x.dtype)[:, :, None, None]
-        x = torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, after)
+        after, bias = after * loudness, self.bias.to(x.dtype)[:, None, None]
+        if self.folds and folding_pays(x, self.weight):
+            x = folded(x, self.weight, before, after, padding=plan.kernel - 1).add_(bias)
+        else:
+            x = F.conv2d(scaled(x, before), self.weight, padding=plan.kernel - 1)
+            x = torch.addcmul(bias, x, after.to(x.dtype)[:, :, None, None])
         # At the high rate all channels at once would take gigabytes, and leave the caches of a
         # processor: a few at a time take it half the time. They come out the same.
         count = _CHANNELS

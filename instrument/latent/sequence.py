@@ -126,6 +126,13 @@ def parameters_of(path: Path) -> Path:
     return path.with_suffix(".params.npy")
 
 
+def path_named(out: Path) -> Path:
+    """``NAME.npy`` of ``NAME`` or ``NAME.npy``. Raises InstrumentError where it is neither."""
+    path = out.with_name(f"{out.name.removesuffix('.npy')}.npy") if out.name else out
+    check_name(path)
+    return path
+
+
 def check_name(path: Path) -> None:
     """Raise InstrumentError where a z-sequence cannot be called so."""
     if path.suffix != ".npy" or path.name.endswith((".params.npy", ".trace.npy")):

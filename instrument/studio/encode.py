@@ -23,7 +23,16 @@ from av.video.stream import VideoStream
 from instrument import InstrumentError
 from instrument.frame import U8
 from instrument.studio.codecs import CODECS, MOVIES, STANDARD, Movie, Quality, choose
-from instrument.studio.extras import NOTHING, Extras, check_start
+from instrument.studio.containers import (
+    MUXERS,
+    add_marks,
+    check_film,
+    disk_errors,
+    measure,
+    partial_of,
+    timing,
+)
+from instrument.studio.extras import NOTHING, Extras
 from instrument.studio.film import FilmWriter, Pixels, Size
 from instrument.studio.sound import SoundTrack
 from instrument.studio.stills import Numbering, open_stills, read_stills
@@ -33,10 +42,10 @@ __all__ = ["CODECS", "STANDARD", "MovieWriter", "Quality", "count_frames", "open
            "read_frames"]  # fmt: skip
 
 _BT709, _RGB = 1, 0  # the matrix of a film, in the numbers of H.273
-_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _TRUE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+# x264 and x265 make other films with other numbers of threads: it must not be that of the cores.
+_THREADS = 6
 _X265_DELAY = 2  # frames
-_MILLISECOND = Fraction(1, 1000)
 _RANGES = {"limited": ColorRange.MPEG, "full": ColorRange.JPEG}
 
 
@@ -52,7 +61,7 @@ class MovieWriter(FilmWriter):
         self._container = container
         self._stream = stream
         self._sound = sound
-        self._partial = _partial_of(path)
+        self._partial = partial_of(path)
         self._period = Fraction(rate.den, rate.num)
 
     def _add(self, pixels: Pixels) -> None:
@@ -61,11 +70,11 @@ class MovieWriter(FilmWriter):
         picture.time_base = self._period
         self._mux(picture)
         if self._sound:
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 self._sound.reach(self.frames + 1)
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             for packet in self._stream.encode(picture):
                 if self.frames <= _X265_DELAY:
                     # x265 leaves the decoding times of a film that is over before its B-frames
@@ -75,12 +84,12 @@ class MovieWriter(FilmWriter):
 
     def _finish(self) -> None:
         self._mux(None)
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             if self._sound:
                 self._sound.finish()
                 self._sound.close()
             self._container.close()
-            _check(self._partial, self.path, self.frames, self.frames * self._period)
+            check_film(self._partial, self.path, self.frames, self.frames * self._period)
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
             self._partial.replace(self.path)
@@ -125,16 +134,18 @@ def open_film(
     codec: str | None = None,
     quality: Quality = STANDARD,
     extras: Extras = NOTHING,
+    part: bool = False,
 ) -> FilmWriter:
     """Begin a film of `size` (height, width) at `path`; what its name says decides the codec.
 
     ``NAME.mp4``, ``NAME.mov`` and ``NAME.mkv`` are H.264 unless `codec` says otherwise; a folder,
-    ``NAME.%05d.png`` or ``NAME.%05d.exr`` are numbered pictures. Raises InstrumentError naming
+    ``NAME.%05d.png`` or ``NAME.%05d.exr`` are numbered pictures. A `part` of a film is to be
+    spliced with others. Raises InstrumentError naming
     what is allowed.
     """
     chosen = choose(path, size, codec, quality)
     if isinstance(chosen, Movie):
-        return _open_movie(path, size, rate, chosen, quality, extras)
+        return _open_movie(path, size, rate, chosen, quality, extras, part)
     if not extras.none:
         raise InstrumentError(
             f"{path}: numbered pictures carry no sound, timecode or chapters; "
@@ -144,17 +155,18 @@ def open_film(
 
 
 def _open_movie(
-    path: Path, size: Size, rate: FrameRate, movie: Movie, quality: Quality, extras: Extras
-) -> MovieWriter:
+    path: Path, size: Size, rate: FrameRate, movie: Movie, quality: Quality, extras: Extras,
+    part: bool,
+) -> MovieWriter:  # fmt: skip
     suffix = path.suffix.lower()
-    with _disk_errors(path), contextlib.ExitStack() as undo:
+    with disk_errors(path), contextlib.ExitStack() as undo:
         if path.is_dir():
             raise InstrumentError(f"{path}: cannot be written (a folder has this name)")
-        partial = _partial_of(path)
+        partial = partial_of(path)
         partial.touch()  # PyAV opens it at the first picture: too late to hear that it cannot be
         undo.callback(partial.unlink, missing_ok=True)
         container = av.open(
-            str(partial), "w", format=_MUXERS[suffix], container_options=_timing(suffix, rate)
+            str(partial), "w", format=MUXERS[suffix], container_options=timing(suffix, rate, part)
         )
         undo.callback(container.close)
         stream = _add_stream(container, size, rate, movie, quality)
@@ -164,35 +176,6 @@ def _open_movie(
             sound = SoundTrack(extras.sound, container, suffix, rate)
         undo.pop_all()
     return MovieWriter(path, rate, movie, container, stream, sound)
-
-
-def add_marks(container: OutputContainer, extras: Extras, rate: FrameRate) -> None:
-    """Write chapters and timecode into a container whose first packet is still to come."""
-    if extras.start is not None:
-        container.metadata["timecode"] = check_start(extras.start, rate)
-    if extras.chapters:
-        container.set_chapters(
-            [
-                {
-                    "id": number, "start": chapter.start * rate.den, "end": chapter.stop * rate.den,
-                    "time_base": Fraction(1, rate.num), "metadata": {"title": chapter.name},
-                }
-                for number, chapter in enumerate(extras.chapters, 1)
-            ]
-        )  # fmt: skip
-
-
-def _timing(suffix: str, rate: FrameRate) -> dict[str, str]:
-    if suffix == ".mkv":
-        return {"fflags": "+bitexact"}  # else it carries a number drawn by chance
-    # faststart: the index comes first, so that players and editors open it at once.
-    # The length of a film is kept in the movie's own ticks, by default of 1 ms, which holds
-    # no NTSC length: both clocks tick whole fractions of a frame.
-    ticks = rate.num
-    while ticks < 10_000:
-        ticks *= 2
-    scales = {"video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
-    return {"movflags": "+faststart", **scales}
 
 
 def _add_stream(
@@ -210,6 +193,7 @@ def _add_stream(
     context = stream.codec_context
     context.time_base = Fraction(rate.den, rate.num)
     if not codec.intra:
+        context.thread_count = _THREADS
         stream.gop_size = quality.keyframe_every or max(1, round(rate.num / rate.den))
     if codec.tag and container.format.name != "matroska":
         context.codec_tag = codec.tag
@@ -220,44 +204,6 @@ def _add_stream(
     return stream
 
 
-def _partial_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-@contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (av.FFmpegError, OSError) as error:
-        reason = error.strerror or error
-        raise InstrumentError(f"{path}: cannot be written ({reason})") from error
-
-
-def _check(partial: Path, path: Path, frames: int, seconds: Fraction) -> None:
-    counted, lasts = _measure(partial)
-    # Matroska counts in milliseconds: there a length is right where it is as near as can be.
-    exact = path.suffix.lower() != ".mkv"
-    if counted != frames or lasts is None or abs(lasts - seconds) > (0 if exact else _MILLISECOND):
-        raise InstrumentError(
-            f"{path}: {frames} frames of {float(seconds):.6f} s were written, the file holds "
-            f"{counted} of {float(lasts or 0):.6f} s"
-        )
-
-
-def _measure(path: Path) -> tuple[int, Fraction | None]:
-    """Frames and duration in seconds, from the packets alone."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        frames, end = 0, 0
-        for packet in container.demux(stream):
-            if packet.size:
-                frames += 1
-                end = max(end, (packet.pts or 0) + (packet.duration or 0))
-        if stream.time_base is None:
-            return frames, None
-        return frames, (end if stream.duration is None else stream.duration) * stream.time_base
-
-
 def count_frames(path: Path) -> int:
     """How many frames a film, a folder or a pattern of pictures holds, without decoding.
 
@@ -266,7 +212,7 @@ def count_frames(path: Path) -> int:
     if path.suffix.lower() not in MOVIES and (stills := Numbering.of(path)) is not None:
         return len(stills.present())
     with _reading(path):
-        return _measure(path)[0]
+        return measure(path)[0]
 
 
 def read_frames(path: Path) -> Iterator[U8]:

@@ -8,35 +8,42 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from instrument import InstrumentError
 from instrument.decoder.protocol import Decoder, DecoderSpec
 from instrument.latent.sequence import ModelReference, ZSequence
+from instrument.studio.ahead import DecodeAhead
 from instrument.studio.encode import open_film
 from instrument.studio.film import FilmWriter, Pixels, Size
 from instrument.studio.finishing import Fine, FineFrames, Finish, Frames, PlainFrames
-from instrument.timebase import Clock, FrameRate, WallClock
+from instrument.timebase import FrameRange, FrameRate, WallClock
 
 OpenFilm = Callable[[Size, FrameRate], FilmWriter]
-
-_AHEAD = 8  # pictures decoded before they are asked for: measured, more gains nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a render is; `frames_a_second` is the average since it began."""
+    """How far a render is; `frames_a_second` is the average since it began.
+
+    `bytes` is what there is of the film on the disk, where somebody counts.
+    """
 
     done: int
     total: int
     frames_a_second: float
     seconds_left: float
+    bytes: int = 0
+
+    @classmethod
+    def after(cls, done: int, total: int, seconds: float, kept: int = 0, bytes_: int = 0) -> Self:
+        """`done` of `total` frames are there, all but `kept` of them since `seconds`."""
+        frames_a_second = (done - kept) / max(seconds, 1e-9)
+        left = (total - done) / frames_a_second if frames_a_second else 0.0
+        return cls(done, total, frames_a_second, left, bytes_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +110,9 @@ def render(
         frames: Frames = PlainFrames(sequence, decoder, finish)
         if fine or (writer.depth > 8 and not finish):
             frames = FineFrames(sequence, decoder, fine or Fine(), size, writer.depth, batch)
-        ahead = _DecodeAhead(frames, len(sequence), decoder.spec.name, batch, clock)
-        with contextlib.closing(ahead.pictures()) as pictures:
+        ahead = DecodeAhead([frames], len(sequence), decoder.spec.name, batch, clock)
+        rows = FrameRange(0, len(sequence))
+        with contextlib.closing(ahead.pictures([rows])) as pictures:
             encoding = _encode(frames, pictures, len(sequence), writer, progress)
         start = clock.now()
         writer.close()
@@ -118,7 +126,7 @@ def render(
 
 def _encode(
     frames: Frames,
-    pictures: Iterator[Pixels],
+    pictures: Iterator[tuple[int, Pixels]],
     total: int,
     writer: FilmWriter,
     progress: Callable[[Progress], None] | None,
@@ -126,13 +134,13 @@ def _encode(
     """Write all pictures; returns the seconds that took, waiting for the decoder left out."""
     clock = WallClock()
     begin, busy = clock.now(), 0.0
-    for index, picture in enumerate(pictures):
+    for index, picture in pictures:
         start = clock.now()
         writer.write(frames.finish(picture, index))
         now = clock.now()
         busy += now - start
         if progress:
-            progress(_progress(index + 1, total, now - begin))
+            progress(Progress.after(index + 1, total, now - begin))
     return busy
 
 
@@ -157,70 +165,3 @@ def check_model(sequence: ZSequence, spec: DecoderSpec, allow_other_model: bool 
             f"z belongs to {made_for} ({sequence.model.sha256[:12]}), this is {spec.name} "
             f"({spec.sha256[:12]}); another model must be asked for explicitly"
         )
-
-
-class _DecodeAhead:
-    """Frames decoded in a thread, at most a few pictures before they are taken."""
-
-    def __init__(self, frames: Frames, total: int, name: str, batch: int, clock: Clock) -> None:
-        self._frames = frames
-        self._total = total
-        self._name = name
-        self._batch = batch
-        self._clock = clock
-        self.decode_seconds = 0.0
-
-    def pictures(self) -> Generator[Pixels, None, None]:
-        """Every picture in order; closing the iterator stops the thread."""
-        starts = iter(range(0, self._total, self._batch))
-        pool = ThreadPoolExecutor(1, "decode")
-        pending: deque[tuple[int, Future[Pixels]]] = deque()
-
-        def submit(start: int) -> None:
-            stop = min(start + self._batch, self._total)
-            pending.append((start, pool.submit(self._decode, start, stop)))
-
-        try:
-            for start in islice(starts, max(2, _AHEAD // self._batch)):
-                submit(start)
-            while pending:
-                start, future = pending.popleft()
-                if error := future.exception():
-                    raise self._failure(pool, start, error) from error
-                for after in islice(starts, 1):
-                    submit(after)
-                yield from future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _decode(self, start: int, stop: int) -> Pixels:
-        began = self._clock.now()
-        pictures = self._frames.decode(start, stop)
-        self.decode_seconds += self._clock.now() - began
-        return pictures
-
-    def _failure(self, pool: ThreadPoolExecutor, start: int, error: BaseException) -> BaseException:
-        """What to raise for a batch that failed: row by row shows which frame it is."""
-        if not isinstance(error, Exception):
-            return error
-        stop = min(start + self._batch, self._total)
-        name = self._name
-        if stop == start + 1:
-            return InstrumentError(f"frame {start}: {name} failed ({_reason(error)})")
-        for index in range(start, stop):
-            if alone := pool.submit(self._decode, index, index + 1).exception():
-                return InstrumentError(f"frame {index}: {name} failed ({_reason(alone)})")
-        return InstrumentError(
-            f"frames {start}:{stop}: {name} failed ({_reason(error)}), though each alone decodes; "
-            f"try a batch below {self._batch}"
-        )
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-
-
-def _progress(done: int, total: int, seconds: float) -> Progress:
-    frames_a_second = done / max(seconds, 1e-9)
-    return Progress(done, total, frames_a_second, (total - done) / frames_a_second)

@@ -86,7 +86,9 @@ def test_presets(run, walk, tmp_path, preset, name, codec, pixels):
     made = run("render", walk, "-o", tmp_path / name, "--preset", preset, "--size", "128x72",
                "--audio", tmp_path / "tone.wav", "--json")  # fmt: skip
     assert made.code == 0, made.err
-    assert json.loads(made.out)["frames"] == FRAMES == count_frames(tmp_path / name)
+    assert (
+        json.loads(made.out.splitlines()[-1])["frames"] == FRAMES == count_frames(tmp_path / name)
+    )
     told, format_, size, kinds = stream_of(tmp_path / name)
     assert (told, format_, size) == (codec, pixels, (128, 72))
     assert kinds[:2] == ["video", "audio"]

@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from instrument import InstrumentError
-from instrument.decoder import snapshots
+from instrument.decoder import history
+from instrument.decoder.forms import Form
 from instrument.decoder.generators import build, random_tensors, shown, tensor_shapes
 from instrument.decoder.models import find_model, read_manifest
 from instrument.decoder.network import rows_at_once
@@ -103,7 +104,7 @@ def test_the_stages_precision_looks_like_the_films(name, tmp_path, monkeypatch):
     z = latents(4, settings)
     full = open_decoder(manifest, "cpu").decode(z, {SNAPSHOT: np.full(4, 0.5, np.float32)})
     for dtype in (torch.bfloat16, torch.float16):
-        monkeypatch.setattr(snapshots, "dtypes", lambda *_, dtype=dtype: [dtype])
+        monkeypatch.setattr(history, "forms", lambda *_, dtype=dtype: [Form(dtype)])
         decoder = open_decoder(manifest, "cpu", precision="fast")
         fast = decoder.decode(z, {SNAPSHOT: np.full(4, 0.5, np.float32)})
         error = np.abs(full.astype(float) - fast)
@@ -114,7 +115,7 @@ def test_what_moves_a_picture_is_never_halved(styled, tmp_path, monkeypatch):
     """Steps of z so small that half precision would not see most of them."""
     settings = SMALL[styled]
     manifest = write_model(tmp_path / "m", settings, [lively(settings)])
-    monkeypatch.setattr(snapshots, "dtypes", lambda *_: [torch.bfloat16])
+    monkeypatch.setattr(history, "forms", lambda *_: [Form(torch.bfloat16)])
     seen = []
     made = open_decoder(manifest, "cpu", precision="fast")._network.network
     made.mapping.register_forward_hook(lambda _, __, w: seen.append(w))

@@ -13,7 +13,7 @@ import pytest
 from studio_fakes import RATE_NAMES, RATES, barcode, read_barcode
 
 from instrument import InstrumentError
-from instrument.studio import encode
+from instrument.studio import containers
 from instrument.studio.encode import Quality, count_frames, open_film, read_frames
 from instrument.timebase import FrameRate
 
@@ -254,9 +254,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 def test_a_frame_lost_on_the_way_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure: Callable[[Path], tuple[int, Fraction]] = encode._measure  # type: ignore[assignment]
+    measure: Callable[[Path], tuple[int, Fraction]] = containers.measure  # type: ignore[assignment]
     for lose in (lambda n, s: (n - 1, s), lambda n, s: (n, s + Fraction(1, 1000))):
-        monkeypatch.setattr(encode, "_measure", lambda path, lose=lose: lose(*measure(path)))
+        monkeypatch.setattr(containers, "measure", lambda path, lose=lose: lose(*measure(path)))
         with pytest.raises(InstrumentError, match="5 frames of"):
             make(tmp_path / "film.mp4", 5)
     with pytest.raises(InstrumentError, match="5 frames were written, 4 are on the disk"), \

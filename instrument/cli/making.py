@@ -1,0 +1,224 @@
+"""A film from beginning to end, or a part of it: chunks, assembly, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instrument import InstrumentError
+from instrument.cli.console import say
+from instrument.cli.film_sheet import write_sheet
+from instrument.cli.manners import Manner
+from instrument.cli.rendering import Film, workers_for
+from instrument.cli.stopping import stopping
+from instrument.cli.watching import event, watching
+from instrument.latent.arrays import write_atomically
+from instrument.latent.sequence import ModelReference
+from instrument.studio.assemble import Records, assemble, complete, pictures_sha256, verify
+from instrument.studio.chunks import Job, Stopped, Tally, render_chunks
+from instrument.studio.encode import count_frames
+from instrument.studio.render import RenderReport
+from instrument.studio.render_manifest import Manifest
+from instrument.studio.workplace import Workplace
+from instrument.timebase import FrameRange, WallClock
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What is shown while it goes: `events` on stdout, the newest frame as a `preview`.
+
+    `hashes` is where all frames are listed in the end.
+    """
+
+    events: bool = False
+    preview: Path | None = None
+    hashes: Path | None = None
+    openjd: bool = False
+
+
+QUIET = Showing()
+# Makes the chunks of a film elsewhere: (place, manifest, whether events are shown) → what there is.
+Farming = Callable[[Workplace, Manifest, bool], Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Made(RenderReport):
+    """A `RenderReport` of a film, or of a part, with what is known of its chunks.
+
+    `kept` frames had been rendered before. `pictures_sha256` is one number for all frames; empty
+    where the film had been assembled before.
+    """
+
+    kept: int = 0
+    batch: int = 1
+    chunk: int = 1
+    workers: int = 1
+    pictures_sha256: str = ""
+    part: FrameRange | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine-readable summary."""
+        part = {} if self.part is None else {"part": [self.part.start, self.part.stop]}
+        return {
+            **RenderReport.to_json(self), "kept": self.kept, "batch": self.batch,
+            "chunk": self.chunk, "workers": self.workers,
+            "pictures_sha256": self.pictures_sha256, **part,
+        }  # fmt: skip
+
+    def in_words(self) -> str:
+        """The line for people."""
+        kept = f", {self.kept} of them were there" if self.kept else ""
+        if self.part is not None:
+            rows = f"{self.part.start}:{self.part.stop}"
+            return f"part   {rows} of {self.path}  ({self.frames} frames{kept})"
+        long = f"{self.frames} frames at {self.rate} /s, {self.seconds:.2f} s{kept}"
+        return f"film   {self.path}  ({long})"
+
+
+def make(
+    film: Film, asked: FrameRange, manner: Manner, showing: Showing, sheet: Path | None,
+    farm: Farming | None = None,
+) -> Made:  # fmt: skip
+    """Render `film`, or the part `asked` for, here or on a `farm`; or assemble it."""
+    work = Workplace(film.out)
+    if manner.restart:
+        work.discard()
+    film.try_disk()  # before torch is imported: that takes a while
+    there = work.read()
+    manifest = film.manifest(manner, there)
+    if manner.assemble and there is None:
+        return _assembled_before(film, manifest)
+    wanted = manifest.chunks_of(asked) if manner.part else manifest.chunks
+    going_on = work.begin(manifest)
+    making = _Making(film, work, manifest, manner, showing)
+    try:
+        if manner.assemble:
+            tally = Tally()
+        else:
+            if going_on and not manner.part:
+                say(f"going on with the render of {film.out} that is in {work.folder.name}")
+            there_too = farm and farm(work, manifest, showing.events)
+            tally = there_too or making.render(wanted)
+        if manner.part:
+            return making.report(tally, tally.records, asked, asked)
+        return making.finish(tally, sheet)
+    except (Stopped, KeyboardInterrupt) as stop:
+        raise _stopped(stop, work, showing) from None
+    finally:
+        if not manner.part and not manner.assemble:
+            work.discard_if_empty()
+
+
+class _Making:
+    """One run of the command, with the models opened when they are needed."""
+
+    def __init__(
+        self, film: Film, work: Workplace, manifest: Manifest, manner: Manner, showing: Showing
+    ) -> None:
+        self._film = film
+        self._work = work
+        self._manifest = manifest
+        self._manner = manner
+        self._showing = showing
+        self._clock = WallClock()
+        self._began = self._clock.now()
+        self._job: Job | None = None
+
+    def render(self, wanted: Sequence[FrameRange]) -> Tally:
+        total = sum(map(len, wanted))
+        missing = sum(len(c) for c in wanted if not self._work.record_of(c).exists())
+        job = self._open(workers_for(self._manifest, self._manner.workers, missing))
+        if self._showing.events:
+            event("start", frames=total, kept=total - missing, chunks=len(wanted))
+        with (
+            stopping("this chunk") as stop,
+            watching(
+                total, f"rendering {self._film.out.name}", stop,
+                events=self._showing.events, preview=self._showing.preview,
+                openjd=self._showing.openjd,
+            ) as watch,
+        ):  # fmt: skip
+            return render_chunks(job, wanted, watch)
+
+    def finish(self, tally: Tally, sheet: Path | None) -> Made:
+        film, manifest = self._film, self._manifest
+        records = complete(self._work, manifest, tally.records)
+        found = {chunk: record for chunk, record in records.items() if chunk not in tally.made}
+        if found:
+            verify(manifest, found, self._open(1).frames[0])
+        if self._showing.hashes:
+            _write_hashes(self._showing.hashes, manifest, records)
+        if sheet is not None:
+            decoder = self._open(1).decoder
+            write_sheet(sheet, film.played.held.cut(film.rows), decoder, film.presented)
+        assemble(self._work, manifest, records, film.extras)
+        return self.report(tally, records, film.rows, None)
+
+    def report(
+        self, tally: Tally, records: Records, rows: FrameRange, part: FrameRange | None
+    ) -> Made:
+        rate, manifest = self._manifest.rate, self._manifest
+        reference = _reference(self._film)
+        return Made(
+            self._film.out, len(rows), rate.time_of(len(rows)), manifest.size, rate, reference,
+            self._clock.now() - self._began, tally.decode_seconds, tally.encode_seconds,
+            len(rows) - tally.rendered, manifest.batch, manifest.chunk,
+            len(self._job.frames) if self._job else 0, pictures_sha256(records), part,
+        )  # fmt: skip
+
+    def _open(self, workers: int) -> Job:
+        if self._job is None:
+            self._job = self._film.job(self._work, self._manifest, workers)
+        return self._job
+
+
+def _reference(film: Film) -> ModelReference:
+    """The model of the film; of several, those of their names and the first one's weights."""
+    names = " + ".join(manifest.name for manifest in film.playing.values())
+    first = next(iter(film.playing.values()))
+    several = len(film.playing) > 1
+    return ModelReference(names, film.played.sequence.model.sha256 if several else first.sha256)
+
+
+def _assembled_before(film: Film, manifest: Manifest) -> Made:
+    """What to say where there are no chunks, since the film is there."""
+    out, frames = film.out, len(manifest.rows)
+    if not out.exists() or count_frames(out) != frames:
+        raise InstrumentError(f"{out}: nothing to assemble; render its parts first, with --part")
+    return Made(
+        out, frames, manifest.rate.time_of(frames), manifest.size, manifest.rate, _reference(film),
+        0.0, 0.0, 0.0, frames, manifest.batch, manifest.chunk, 0,
+    )  # fmt: skip
+
+
+def _write_hashes(path: Path, manifest: Manifest, records: Records) -> None:
+    pictures = [picture for record in records.values() for picture in record.pictures]
+    fields = {**manifest.to_json(), "pictures": pictures,
+              "pictures_sha256": pictures_sha256(records)}  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as file:
+        file.write(json.dumps(fields, indent=1).encode() + b"\n")
+
+
+def _stopped(stop: BaseException, work: Workplace, showing: Showing) -> SystemExit:
+    """Say how to go on; the exit status shells expect of who was interrupted."""
+    chunks = len(list(work.chunks.glob("*.json")))
+    if showing.events:
+        event("stopped", chunks=chunks)
+    if chunks:
+        what = str(stop) or "stopped at once"
+        say(f"{what}; {chunks} chunks are kept. To go on:\n{_again()}")
+    else:
+        say("stopped before a chunk was finished: nothing is kept")
+    return SystemExit(128 + signal.SIGINT)
+
+
+def _again() -> str:
+    """The command that was given, without what would undo it."""
+    return shlex.join(["instrument", *(w for w in sys.argv[1:] if w != "--restart")])

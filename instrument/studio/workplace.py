@@ -1,0 +1,266 @@
+"""The folder of an unfinished render, beside its film: the manifest and the chunks that are done.
+
+``.NAME.render/manifest.json``, and in ``chunks/`` a file (of numbered pictures: a folder) for every
+chunk, with a record beside it that was written last. Whatever has no record, or does not go with
+it, is not there. Everything appears under its name when it is whole, so any number of processes,
+on any number of machines, may work in the same folder. This module renders nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instrument import InstrumentError
+from instrument.studio.render_manifest import Manifest, manifest_from_json
+from instrument.timebase import FrameRange
+
+RECORD = "render-chunk/1"
+_BLOCK = 1 << 20  # bytes
+Digests = bytes  # of frames: 32 bytes each
+_LARGEST_RECORD = 1 << 26  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """A finished chunk: the SHA-256 of its file, and of every frame before it was encoded.
+
+    Those of the frames lie in `digests`, 32 bytes each: a film has many frames.
+    """
+
+    rows: FrameRange
+    bytes: int
+    sha256: str
+    digests: Digests
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The SHA-256 of every frame, as people write them."""
+        return tuple(self.digests[at : at + 32].hex() for at in range(0, len(self.digests), 32))
+
+
+class Workplace:
+    """Where the render of the film `out` is kept until it is done."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.folder = out.with_name(f".{out.name}.render")
+        self.chunks = self.folder / "chunks"
+        self._suffix = out.suffix.lower() if out.suffix.lower() in (".mp4", ".mov", ".mkv") else ""
+
+    @property
+    def manifest_path(self) -> Path:
+        """``manifest.json``."""
+        return self.folder / "manifest.json"
+
+    def read(self) -> Manifest | None:
+        """The manifest that is there, or None. Raises InstrumentError where it is none."""
+        try:
+            return manifest_from_json(json.loads(self.manifest_path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except InstrumentError as error:
+            raise InstrumentError(f"{self.manifest_path}: {error}; {self._way_out}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise InstrumentError(
+                f"{self.manifest_path}: cannot be read ({error}); {self._way_out}"
+            ) from error
+
+    @property
+    def _way_out(self) -> str:
+        return "add --restart to begin anew"
+
+    def begin(self, manifest: Manifest) -> bool:
+        """Make this the place of `manifest`; whether it was already.
+
+        Raises InstrumentError naming the difference where another render is at work here.
+        """
+        there = self.read()
+        if there is None:
+            shutil.rmtree(self._gone, ignore_errors=True)
+            with self._disk_errors():
+                self.chunks.mkdir(parents=True, exist_ok=True)
+                self._place(self.manifest_path, manifest.to_json())
+            there = self.read()  # another process may have been a moment earlier
+            assert there is not None
+            new = True
+        else:
+            new = False
+        if difference := there.difference(manifest):
+            raise InstrumentError(
+                f"{self.out}: another render of it is unfinished ({difference}); "
+                f"finish that one, or add --restart to discard it"
+            )
+        return not new
+
+    def discard(self) -> None:
+        """Leave nothing of the render behind."""
+        if not self.folder.exists():
+            return
+        # Renamed first: what is half removed must not be taken for a render that can go on.
+        shutil.rmtree(self._gone, ignore_errors=True)
+        try:
+            self.folder.replace(self._gone)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InstrumentError(f"{self.folder}: cannot be removed ({reason})") from error
+        shutil.rmtree(self._gone, ignore_errors=True)
+
+    @property
+    def _gone(self) -> Path:
+        """What a discarded render is called while it is removed."""
+        return self.folder.with_name(f"{self.folder.name}.gone")
+
+    def discard_if_empty(self) -> None:
+        """Leave nothing behind of a render none of whose chunks was finished."""
+        if self.folder.exists() and not any(self.chunks.glob("*.json")):
+            self.discard()
+
+    def path_of(self, chunk: FrameRange) -> Path:
+        """The file of `chunk`, or its folder of pictures."""
+        return self.chunks / f"{_stem(chunk)}{self._suffix}"
+
+    def record_of(self, chunk: FrameRange) -> Path:
+        """What is written when `chunk` is finished."""
+        return self.chunks / f"{_stem(chunk)}.json"
+
+    def finished(self, manifest: Manifest, chunk: FrameRange) -> ChunkRecord | None:
+        """The record of `chunk` if it is finished and its file is what was written."""
+        record = self.recorded(manifest, chunk)
+        if record is None:
+            return None
+        try:
+            same = seal(self.path_of(chunk)) == (record.bytes, record.sha256)
+        except OSError:
+            return None
+        return record if same else None
+
+    def recorded(self, manifest: Manifest, chunk: FrameRange) -> ChunkRecord | None:
+        """The record of `chunk`, its file unseen; None where there is none that holds together."""
+        path = self.record_of(chunk)
+        try:
+            if path.stat().st_size > _LARGEST_RECORD:
+                return None
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            digests = b"".join(map(bytes.fromhex, fields["pictures"]))
+            known = (fields["format"], fields["render"], fields["rows"])
+            if known != (RECORD, manifest.sha256, [chunk.start, chunk.stop]):
+                return None
+            if len(digests) != 32 * len(chunk):
+                return None
+            return ChunkRecord(chunk, int(fields["bytes"]), str(fields["sha256"]), digests)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def keep(self, manifest: Manifest, made: Path, record: ChunkRecord) -> None:
+        """Put the file (or folder) `made` in its place and vouch for it.
+
+        Raises InstrumentError where the disk says no. Whoever comes second changes nothing.
+        """
+        place = self.path_of(record.rows)
+        with self._disk_errors():
+            if made.is_dir() and place.exists():  # a folder cannot be renamed onto another one
+                if self.finished(manifest, record.rows):
+                    return
+                place.replace(made.with_name(f"{made.name}.old"))
+            made.replace(place)
+            fields = {
+                "format": RECORD,
+                "render": manifest.sha256,
+                "rows": [record.rows.start, record.rows.stop],
+                "bytes": record.bytes,
+                "sha256": record.sha256,
+                "pictures": list(record.pictures),
+            }
+            self._place(self.record_of(record.rows), fields)
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Path]:
+        """A folder in which this process alone makes what is to appear whole.
+
+        What killed processes left is removed: a lock that nobody holds any more tells them.
+        """
+        with self._disk_errors():
+            for old in self.folder.glob("stage-*"):
+                if _abandoned(old):
+                    shutil.rmtree(old, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix="stage-", dir=self.folder))
+            lock = (folder / "lock").open("wb")
+        try:
+            _lock(lock.fileno())
+            yield folder
+        finally:
+            lock.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _place(self, path: Path, fields: dict[str, Any]) -> None:
+        """Write JSON at `path`, on the disk itself, whole or not at all."""
+        # A name by chance: two machines may well have the same process number.
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(json.dumps(fields, indent=1, sort_keys=True).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+        if os.name == "posix":  # have the new names on the disk, too
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise InstrumentError(f"{self.out}: cannot be written ({reason})") from error
+
+
+def seal(path: Path) -> tuple[int, str]:
+    """Bytes and SHA-256 of a file, or of a folder's files in the order of their names."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    digest, length = hashlib.sha256(), 0
+    for one in files:
+        with one.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                length += len(block)
+    return length, digest.hexdigest()
+
+
+def _stem(chunk: FrameRange) -> str:
+    return f"{chunk.start:07d}-{chunk.stop:07d}"
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: stages of killed processes stay until the render is done
+        return
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _abandoned(stage: Path) -> bool:
+    """Whether the process that made `stage` is gone."""
+    try:
+        import fcntl
+
+        with (stage / "lock").open("rb") as lock:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
