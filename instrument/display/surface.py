@@ -56,6 +56,10 @@ class Surface(Protocol):
         """What hands did since the last poll, in order of time."""
         ...
 
+    def wait_until_drawn(self) -> None:
+        """Wait until the driver has drawn everything, while other threads go on."""
+        ...
+
     def swap(self) -> float:
         """Show what was drawn; seconds it took."""
         ...

@@ -82,7 +82,7 @@ class Loop:
         self._frame = 0  # the row that is due next, since the origin
         self._index = 0  # the same since the loop began: what a picture is called
         self._taken_index = -1  # the newest row that was handed to the tape
-        self._waited = self._swapped = 0.0
+        self._elsewhere = 0.0  # s of this tick that decoder, driver and screen took
         self._housekeeping = Housekeeping(show.clock)
         self._causes: set[tuple[type[BaseException], str]] = set()
         self._stopping = False
@@ -129,7 +129,7 @@ class Loop:
             self._origin += lateness
             lateness = 0.0
         self.meters.tick(lateness)
-        self._waited = self._swapped = 0.0
+        self._elsewhere = 0.0
         asked = self._perform(due)
         if self._show.screen is None or self._projection is None or not asked:
             pass
@@ -137,7 +137,7 @@ class Loop:
             self._present(self._show.screen, self._projection)
             self._origin += self._projection.align(self._index, self._origin + due, begun)
         spent = self._clock.now() - begun
-        self.meters.overhead.add(spent - self._waited - self._swapped)
+        self.meters.overhead.add(spent - self._elsewhere)
         self._housekeeping.tick(self._next_tick)
 
     # From events to a row.
@@ -247,12 +247,12 @@ class Loop:
     # From a row to light.
 
     def _present(self, screen: Screen, projection: Projection) -> None:
-        self._waited = projection.receive(self._values, self._next_tick)
+        self._elsewhere = projection.receive(self._values, self._next_tick)
         self._pace(projection)
         self._collect_messages(screen)
         now = self._clock.now()
         hud = self._captions.hud(screen, projection, self._performance, self._values, now)
-        self._swapped = projection.draw(self._values, hud)
+        self._elsewhere += projection.draw(self._values, hud)
         self._stopping = self._stopping or screen.surface.closed
 
     def _pace(self, projection: Projection) -> None:

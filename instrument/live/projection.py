@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from instrument.display.hud import Hud
-from instrument.display.look import Fit, Look
+from instrument.display.look import Fit, Look, Size
 from instrument.display.presenter import LAYERS, Presenter
 from instrument.display.surface import Surface
 from instrument.display.virtual_controller import VirtualController
@@ -77,6 +77,7 @@ class Projection:
         self._mix = 0.0  # the share of layer 1 in what is shown
         self._since: dict[int, int] = {}  # who is seen, and from which row on
         self._shown_index = self._asked = -1
+        self._place: tuple[bool, Size] = False, (0, 0)  # what is known of the screen holds here
         self._drawn = 0.0, 0.0  # when the last picture was drawn, and when its swap returned
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
         self.arrived: Frame | None = None  # in this tick, if one model is seen; until `draw`
@@ -189,12 +190,22 @@ class Projection:
 
         The tick of row `index` was to begin at clock second `due`, and did at `begun`.
         """
-        if not self._screen.surface.waits_for_refresh:
+        surface = self._screen.surface
+        place = surface.waits_for_refresh, surface.framebuffer_size
+        if place != self._place:  # another screen, as like as not
+            self._place, self._alignment = place, Alignment(self._period)
+        if not self._waits:
             return 0.0
         ready, swapped = self._drawn
         shown = Shown(due, begun, ready, swapped, self._shown_index == index)
         decode = self.decode_seconds if self._is_quick else 0.0
         return self._alignment.swapped(shown, decode + self._meters.draw_seconds + _SPARE)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether swaps should wait for a screen; without a pixel they never do."""
+        surface = self._screen.surface
+        return surface.waits_for_refresh and min(surface.framebuffer_size) >= 1
 
     @property
     def _is_quick(self) -> bool:
@@ -207,28 +218,31 @@ class Projection:
         A swap makes the next tick late where it just missed a refresh, and that one the next, and
         every picture is a refresh older than it must be. One that is left out ends that.
         """
-        if not self._screen.surface.waits_for_refresh or not self._alignment.is_late(lateness):
+        if not self._waits or not self._alignment.is_late(lateness):
             return False
         room = until - self._clock.now() - self._meters.draw_seconds - _SPARE
         return self._alignment.aligned or (self._is_quick and self.decode_seconds > room)
 
     def draw(self, values: F64, hud: Hud) -> float:
-        """Show the pictures and `hud`. Returns the seconds the swap took."""
+        """Show the pictures and `hud`. Returns the seconds that driver and screen took."""
         screen, surface = self._screen, self._screen.surface
         self.arrived = None  # it lies in a decoder's memory, and would hold it open
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
-        drawing = self._clock.now()
+        begun = self._clock.now()
         if screen.controller is not None and min(size) >= 1:
             screen.controller.resize(size)
-            screen.controller.look(drawing)
+            screen.controller.look(begun)
         surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
         screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix, screen.controller)
-        ready = self._clock.now()
-        drew, swapped = ready - drawing, surface.swap()
-        self._drawn = ready, self._clock.now()
+        handed_over = self._clock.now()
+        surface.wait_until_drawn()
+        drawn = self._clock.now()
+        swap = surface.swap()
+        swapped = self._clock.now()
+        self._drawn = drawn, swapped
         # To wait for the screen is no work: a picture may come until it has to be drawn.
-        waits = surface.waits_for_refresh and self._alignment.is_screen is not False
-        work = drew if waits else drew + swapped
-        self._meters.shows(self._shown_index, work, swapped, self._drawn[1])
-        return swapped
+        waits = self._waits and self._alignment.is_screen is not False
+        work = (drawn if waits else swapped) - begun
+        self._meters.shows(self._shown_index, work, drawn - handed_over, swap, swapped)
+        return swapped - handed_over

@@ -58,6 +58,8 @@ class FakeSurface:
         self.events = [event for event in self.events if event.time > now]
         return said
 
+    def wait_until_drawn(self) -> None: ...
+
     def swap(self) -> float:
         self.swaps += 1
         if isinstance(self.clock, SlowClock):
