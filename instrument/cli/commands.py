@@ -10,7 +10,6 @@ from instrument import __version__
 from instrument.cli import (
     bank,
     bench,
-    bench_photon,
     bench_swap,
     conform,
     devices,
@@ -50,7 +49,6 @@ def command_line() -> typer.Typer:
     app.command("devices")(devices.devices)
     app.command("doctor")(doctor.doctor)
     app.command("bench")(bench.bench)
-    app.command("bench-photon")(bench_photon.bench_photon)
     app.command("bench-swap")(bench_swap.bench_swap)
     return app
 

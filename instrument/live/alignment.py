@@ -13,10 +13,13 @@ It knows no clock, no window and no z: times of a clock go in, seconds to move b
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 _BLOCK = 12  # swaps that are looked at together, and ticks that are moved after that
-_MARGIN = 0.001  # s, at least, between a picture that is drawn and its refresh
+_REMEMBERED = 120  # ticks whose work is: so many must meet the refresh
+_TOO_LONG = 2  # but for so many
+_MARGIN = 0.0005  # s, at least, between a picture that is drawn and its refresh
 _WIDER = 0.0006  # s more where refreshes are missed: a swap may have work of its own to do
 _NARROWER = 0.002  # of what the margin is too wide, after every block without
 _MISSES = 2  # of a block
@@ -34,16 +37,15 @@ _DOUBTS = 3  # proofs in a row that fail: swaps wait for something else
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A tick that was to begin at `due`, did at `begun`, and was drawn at `ready`.
+    """A tick that was to begin at `due` and did at `begun`; drawn after `work`, and swapped.
 
-    Its swap returned at `swapped`. It was `fresh` if its own row was what it showed.
+    `work` is what the picture of its own row takes, in seconds, even if it came too late.
     """
 
     due: float
     begun: float
-    ready: float
+    work: float
     swapped: float
-    fresh: bool
 
 
 class Alignment:
@@ -53,6 +55,7 @@ class Alignment:
         """`period` is that of the ticks, in seconds."""
         self._period = period
         self._block: list[Shown] = []
+        self._works: deque[float] = deque(maxlen=_REMEMBERED)
         self._ticks = self._moving = self._doubts = 0
         self._step, self._margin = 0.0, _MARGIN
         self._was_aligned = False
@@ -61,13 +64,10 @@ class Alignment:
         self.is_screen: bool | None = None  # whether swaps wait for refreshes, once that is known
         self.aligned = False  # whether ticks begin as late as they should
 
-    def swapped(self, shown: Shown, usual: float) -> float:
-        """The seconds to move by after `shown`.
-
-        `usual` is how long a tick takes until it is drawn if it waits for its picture: what counts
-        as long as none did.
-        """
+    def swapped(self, shown: Shown) -> float:
+        """The seconds to move by after `shown`."""
         self._ticks += 1
+        self._works.append(shown.work)
         if self._moving:
             self._moving -= 1
             return self._step
@@ -76,10 +76,14 @@ class Alignment:
             block, self._block = self._block, []
             gap = (block[-1].swapped - block[0].swapped) / (_BLOCK - 1) / self._period
             if self.is_screen is not False and (abs(gap - 1.0) <= _SAME or gap > _DROPS):
-                self._judge(block, usual)
+                self._judge(block)
         return 0.0
 
-    def _judge(self, block: list[Shown], usual: float) -> None:
+    def is_late(self, seconds: float) -> bool:
+        """Whether a tick that begins so late was held up: by the swap before it, as a rule."""
+        return seconds > _LATE * self._period
+
+    def _judge(self, block: list[Shown]) -> None:
         first = block[0].swapped - block[0].due
         offs = sorted(self._around(one.swapped - one.due - first) for one in block)
         if offs[-2] - offs[1] > _SPREAD:
@@ -88,34 +92,27 @@ class Alignment:
         self._check(refresh)
         if self.is_screen is False:
             return
-        fresh = sorted(one.ready - one.begun for one in block if one.fresh)
-        work = fresh[-2] if len(fresh) > _BLOCK // 2 else usual
-        missed = self._widen(block, work)
+        work = sorted(self._works)[-min(_TOO_LONG, len(self._works) // _BLOCK) - 1]
+        stutters = self._widen(block, work)
         off = (refresh - work - self._margin) % self._period
         if off > _EARLIER * self._period:
             off -= self._period
         self.aligned = abs(off) <= _NEAR
         self._was_aligned = self.aligned or self._was_aligned
-        late = sum(self.is_late(one.begun - one.due) for one in block)
-        quick = self._ticks < _FIRST or missed or late > _BLOCK // 2
+        quick = self._ticks < _FIRST or stutters
         self._move(0.0 if self.aligned else off, refresh, _QUICK if quick else _SLOW)
 
     def _widen(self, block: list[Shown], work: float) -> bool:
-        """Leave more room before a refresh where it is missed; whether it is."""
-        planned = work + self._margin + 0.5 * self._period
-        missed = sum(
-            one.fresh and not self.is_late(one.begun - one.due)
-            and one.swapped - one.begun > planned for one in block
-        )  # fmt: skip
-        if missed >= _MISSES and self._was_aligned:
+        """Leave more room before a refresh where it is missed; whether pictures stutter."""
+        latest = self._margin + 0.5 * self._period
+        on_time = [one for one in block if not self.is_late(one.begun - one.due)]
+        missed = [one for one in on_time if one.swapped - one.begun > max(work, one.work) + latest]
+        if len(missed) >= _MISSES and self._was_aligned:
             self._margin = min(self._margin + _WIDER, 0.25 * self._period)
         else:
             self._margin += _NARROWER * (_MARGIN - self._margin)
-        return missed >= _MISSES
-
-    def is_late(self, seconds: float) -> bool:
-        """Whether a tick that begins so late was held up: by the swap before it, as a rule."""
-        return seconds > _LATE * self._period
+        too_long = sum(one.work > work for one in block)
+        return max(len(missed), too_long, len(block) - len(on_time)) >= _MISSES
 
     def _around(self, seconds: float) -> float:
         """`seconds` less whole periods, as near to 0 as can be."""

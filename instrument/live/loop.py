@@ -133,7 +133,7 @@ class Loop:
         asked = self._perform(due)
         if self._show.screen is None or self._projection is None or not asked:
             pass
-        elif not self._projection.lets_pass(lateness, self._next_tick):
+        elif not self._projection.lets_pass(self._origin + due, self._next_tick):
             self._present(self._show.screen, self._projection)
             self._origin += self._projection.align(self._index, self._origin + due, begun)
         spent = self._clock.now() - begun

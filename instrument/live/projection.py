@@ -20,10 +20,12 @@ from instrument.latent.space import F32, F64
 from instrument.live.alignment import Alignment, Shown
 from instrument.live.decks import Decks
 from instrument.live.meters import Meters
+from instrument.live.patience import Patience
 from instrument.performance.parameters import ParameterSpace
 from instrument.timebase import Clock, FrameRate
 
 _SPARE = 0.002  # s a tick keeps free before the next one
+_WHOLE = 0.85  # of a period: a tick that began in time has as much left when it is asked
 _SENT = ("/model/snapshot", "/model/truncation")  # what a model hears of beside z
 
 
@@ -65,6 +67,7 @@ class Projection:
     ) -> None:
         self._screen, self._clock, self._meters = screen, clock, meters
         self._alignment, self._period = Alignment(rate.period), rate.period
+        self._patience = Patience()
         self._first, self._second, self._share, self._gain, self._blackout, self._freeze = (
             space.index(address)
             for address in (
@@ -142,11 +145,17 @@ class Projection:
         room = until - begun - self._meters.draw_seconds - _SPARE
         if process.state != "ready" or process.decode_seconds > room:
             return process.newest(after, 0.0)
+        if not self._patience.pays:
+            self._patience.went_without()
+            return process.newest(after, 0.0)
         # Two decode side by side: what the first took is no longer there to wait for the second.
         left = max(0.0, begun + room - self._clock.now())
         # The picture before may have come too late for its own tick. To be content with it now
         # would be to stay a tick behind for ever: it is shown only where this row's does not come.
-        return process.newest(max(after, self._asked - 1), left) or process.newest(after, 0.0)
+        own = process.newest(max(after, self._asked - 1), left)
+        if until - begun > _WHOLE * self._period:  # who began late says nothing of the decoder
+            self._patience.waited(own is not None)
+        return own or process.newest(after, 0.0)
 
     def _take(self, frames: list[tuple[int, Frame | None]]) -> None:
         """Upload what came."""
@@ -196,10 +205,11 @@ class Projection:
             self._place, self._alignment = place, Alignment(self._period)
         if not self._waits:
             return 0.0
-        ready, swapped = self._drawn
-        shown = Shown(due, begun, ready, swapped, self._shown_index == index)
-        decode = self.decode_seconds if self._is_quick else 0.0
-        return self._alignment.swapped(shown, decode + self._meters.draw_seconds + _SPARE)
+        drawn, swapped = self._drawn
+        work = drawn - begun
+        if self._is_quick and self._shown_index < index:  # it came too late, or not at all
+            work = max(work, self.decode_seconds + self._meters.draw_seconds + _SPARE)
+        return self._alignment.swapped(Shown(due, begun, work, swapped))
 
     @property
     def _waits(self) -> bool:
@@ -210,18 +220,26 @@ class Projection:
     @property
     def _is_quick(self) -> bool:
         """Whether a tick that begins in time can wait for its picture."""
-        return self.decode_seconds < self._period - self._meters.draw_seconds - _SPARE
+        return (
+            self._patience.pays
+            and self.decode_seconds < self._period - self._meters.draw_seconds - _SPARE
+        )
 
-    def lets_pass(self, lateness: float, until: float) -> bool:
-        """Whether a tick that began `lateness` after its time had better show nothing.
+    def lets_pass(self, due: float, until: float) -> bool:
+        """Whether the tick of clock second `due` had better show nothing.
 
-        A swap makes the next tick late where it just missed a refresh, and that one the next, and
-        every picture is a refresh older than it must be. One that is left out ends that.
+        A swap that just missed its refresh waits for the next one and makes this tick late, and
+        its swap the next tick, and every picture is a refresh older than it must be. One that is
+        left out ends that, and no refresh goes without a picture: the late one is on it.
         """
-        if not self._waits or not self._alignment.is_late(lateness):
+        drawn, swapped = self._drawn
+        held_up = self._alignment.is_late(swapped - drawn) and self._alignment.is_late(
+            swapped - due
+        )
+        if not (held_up and self._waits and self._is_quick) or self._alignment.is_screen is False:
             return False
         room = until - self._clock.now() - self._meters.draw_seconds - _SPARE
-        return self._alignment.aligned or (self._is_quick and self.decode_seconds > room)
+        return self._alignment.aligned or self.decode_seconds > room
 
     def draw(self, values: F64, hud: Hud) -> float:
         """Show the pictures and `hud`. Returns the seconds that driver and screen took."""

@@ -50,8 +50,8 @@ def late(ages, begin):
 @pytest.mark.parametrize("decode", [0.001, 0.005, 0.012])
 def test_wherever_refreshes_lie_z_is_as_young_as_can_be(seen, first, decode) -> None:
     ages, loop, _ = seen(first=first, decode=decode)
-    settled = late(ages, 3.0)
-    assert max(settled) <= decode + 0.003
+    assert max(late(ages, 3.0)) <= decode + 0.004
+    assert max(late(ages, 6.0)) <= decode + 0.002
     gaps = [b - a for (a, _), (b, _) in itertools.pairwise(ages) if a > 3.0]
     assert max(gaps) < 1.01 * P  # and no refresh is without its picture
     assert loop.meters.on_time > 0.8  # of all of it, the beginning included
@@ -121,7 +121,7 @@ def told(alignment: Alignment, phase: float, work: float, ticks: int, drift: flo
         ready = due + work
         gone = (ready - phase) / (P + drift)
         swapped = phase + (P + drift) * -(-gone // 1)
-        step = alignment.swapped(Shown(due, due, ready, swapped, True), work)
+        step = alignment.swapped(Shown(due, due, work, swapped))
         origin += step
         said.append(step)
     return said
