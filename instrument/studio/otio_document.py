@@ -135,7 +135,7 @@ class _Reading:
         return otio.Gap(**fields)
 
     def _clip(self, node: Node, depth: int) -> otio.Clip:
-        if self.schemas.of(node)[1] > 1:
+        if self.schemas.of(node)[1] > 1 or "media_references" in node:
             references = node.get("media_references", MISSING)
             if type(references) is not dict:
                 raise wrong("media_references", references, "an object")

@@ -33,7 +33,7 @@ KNOWN = frozenset(
 )
 _SCHEMA = re.compile(r"([\w.:-]{1,80})\.(\d{1,9})", re.ASCII)
 _MOST_SCHEMAS = 1000
-MISSING = object()  # what a key that is not there holds
+MISSING = ...  # what a key that is not there holds: no value of JSON
 
 
 class WrongError(InstrumentError):

@@ -61,6 +61,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen = set[str]()
         for key, _ in pairs:
             if key in seen:
-                raise InstrumentError(f"key {key[:60]!r} stands twice in one object")
+                whose = next((v for k, v in pairs if k == "name" and isinstance(v, str)), "")
+                of = f" of {whose[:60]!r}" if whose else ""
+                raise InstrumentError(f"key {key[:60]!r}{of} stands twice")
             seen.add(key)
     return made

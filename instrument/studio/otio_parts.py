@@ -31,7 +31,7 @@ _REFERENCES = (
 
 def effect_of(node: Any, schemas: Schemas) -> otio.Effect:
     """An effect; one of a plug-in that has no name is called by its schema."""
-    schema = _one_of(_EFFECTS, node, schemas)
+    schema = _one_of(_EFFECTS, node, schemas, "an effect")
     foreign = schema not in KNOWN
     called = text_of(node, "effect_name", needed=not foreign) or (schema if foreign else "")
     own = metadata_of(node).get(RESOLVE)
@@ -44,19 +44,20 @@ def effect_of(node: Any, schemas: Schemas) -> otio.Effect:
 
 def marker_of(node: Any, schemas: Schemas) -> otio.Marker | None:
     """A marker; None for one of a plug-in."""
-    schema = _one_of(("Marker",), node, schemas)
+    schema = _one_of(("Marker",), node, schemas, "a marker")
     if schema != "Marker":
         schemas.tell("refused", f"a {schema} among the markers: left out")
         return None
     span = schemas.span(node, "range" if schemas.of(node)[1] < 2 else "marked_range")
-    ours = metadata_of(node).get(OURS)
-    address = text_of(ours, "address") if type(ours) is dict else None
+    address, ours = None, metadata_of(node).get(OURS)
+    if type(ours) is dict:
+        address = text_of(ours, "address") if type(ours.get("address")) is str else ""
     return otio.Marker(text_of(node, "name"), span, text_of(node, "comment"), address)
 
 
 def reference_of(node: Any, schemas: Schemas) -> otio.MediaReference:
     """Footage; of a plug-in's reference its name and range alone."""
-    schema = _one_of(_REFERENCES, node, schemas)
+    schema = _one_of(_REFERENCES, node, schemas, "a media reference")
     kept = (text_of(node, "name"), schemas.span_if_any(node, "available_range"))
     if schema == "ExternalReference":
         return otio.ExternalReference(*kept, text_of(node, "target_url", needed=True))
@@ -71,9 +72,9 @@ def reference_of(node: Any, schemas: Schemas) -> otio.MediaReference:
     return otio.MediaReference(*kept)
 
 
-def _one_of(schemas_known: tuple[str, ...], node: Any, schemas: Schemas) -> str:
-    """The schema of `node`: one of those, or a plug-in's."""
+def _one_of(own: tuple[str, ...], node: Any, schemas: Schemas, what: str) -> str:
+    """The schema of `node`: one of the library's `own`, or a plug-in's."""
     schema, _ = schemas.of(node)
-    if not schema or (schema in KNOWN and schema not in schemas_known):
-        raise WrongError(f"{shown(node)}, must be a {schemas_known[0]}")
+    if not schema or (schema in KNOWN and schema not in own):
+        raise WrongError(f"{shown(node)}, must be {what}")
     return schema
