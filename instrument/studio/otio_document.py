@@ -33,6 +33,9 @@ from instrument.studio.otio_parts import effect_of, marker_of, reference_of
 from instrument.studio.timeline import Remark
 
 DEEPEST = 32  # compositions inside one another
+MOST = 200_000  # things on all tracks, those of sound too
+MOST_HUNG = 400_000  # effects, markers and references to footage on all of them
+MOST_EFFECTS = 100  # on one: speeds are multiplied, exactly
 _SHOWN_BY_NONE = ("Composable", "Item", "Composition")  # what clips, tracks and so on are kinds of
 _DEFAULT = "DEFAULT_MEDIA"  # what the only reference of an older clip is called
 _LOST = {"OTIO_SCHEMA": "MissingReference.1"}
@@ -66,6 +69,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.schemas = Schemas()
+        self._on_tracks = self._hung = 0
         self._readers: dict[str, Callable[[Node, int], otio.Composable]] = {
             "Clip": self._clip,
             "Gap": self._gap,
@@ -79,6 +83,7 @@ class _Reading:
         """One thing or, in a collection, several."""
         if self.schemas.of(node)[0] != "SerializableCollection":
             return self._thing(node)
+        self._count_children(node)
         children = list_of(node, "children", self._thing, needed=True)
         return otio.SerializableCollection(text_of(node, "name"), tuple(children))
 
@@ -118,6 +123,11 @@ class _Reading:
 
     def _item(self, node: Node) -> dict[str, Any]:
         """The fields of any item."""
+        self._hung += _length(node, "effects") + _length(node, "markers")
+        if self._hung > MOST_HUNG:
+            raise InstrumentError(f"more than {MOST_HUNG} effects, markers and references")
+        if _length(node, "effects") > MOST_EFFECTS:
+            raise WrongError(f"effects: {len(node['effects'])}, allowed are {MOST_EFFECTS}")
         effects = list_of(node, "effects", partial(effect_of, schemas=self.schemas))
         markers = list_of(node, "markers", partial(marker_of, schemas=self.schemas))
         return {
@@ -143,15 +153,14 @@ class _Reading:
         else:
             active, only = _DEFAULT, node.get("media_reference")
             references = {active: _LOST if only is None else only}
-        media = {}
+        self._hung += len(references)
+        fields, media = self._item(node), {}
         for key, reference in sorted(references.items(), key=itemgetter(0)):
             try:
                 media[key] = reference_of(reference, self.schemas)
             except WrongError as error:
                 raise error.below(f"media reference {key[:40]!r}") from None
-        return otio.Clip(
-            **self._item(node), media_references=media, active_media_reference_key=active
-        )
+        return otio.Clip(**fields, media_references=media, active_media_reference_key=active)
 
     def _transition(self, node: Node, depth: int) -> otio.Transition:
         kind = text_of(node, "transition_type", needed=True)
@@ -167,9 +176,20 @@ class _Reading:
 
     def _composition(self, node: Node, depth: int) -> dict[str, Any]:
         """The fields of what items lie in."""
+        self._count_children(node)
         read = partial(self._composable, depth=depth + 1)
         children = list_of(node, "children", read, needed=True)
         return {**self._item(node), "children": tuple(children)}
+
+    def _count_children(self, node: Node) -> None:
+        self._on_tracks += _length(node, "children")
+        if self._on_tracks > MOST:
+            raise InstrumentError(f"more than {MOST} things on its tracks")
+
+
+def _length(node: Node, key: str) -> int:
+    found = node.get(key)
+    return len(found) if isinstance(found, list) else 0
 
 
 def _named(schema: str, node: Node, read: Callable[[Node], T]) -> T:

@@ -17,6 +17,7 @@ from instrument.studio.keyed import Key, fraction_of
 from instrument.studio.timeline import Verdict
 
 _RAMP = "Key Frames"
+_MOST_ROWS = 10_000  # of one effect
 # Slots that Resolve writes for every clip, and that change no picture the model makes.
 _HARMLESS = ("retime and scaling", "transform", "dynamic zoom", "cropping", "stabilization")
 
@@ -84,6 +85,7 @@ def _said(value: Any, otherwise: str) -> str:
 
 def _ramp(rows: Any) -> tuple[tuple[Key, ...], bool]:
     """Rows of (s of the clip, s of the source, eased?, …) as keys, and whether any is eased."""
+    _check_few(rows, _RAMP)
     try:
         keys = [(fraction_of(float(row[0])), fraction_of(float(row[1]))) for row in rows]
         eased = any(len(row) > 2 and any(map(float, list(row)[2:])) for row in rows)
@@ -93,6 +95,11 @@ def _ramp(rows: Any) -> tuple[tuple[Key, ...], bool]:
     if len(keys) < 2:
         raise InstrumentError(f"{_RAMP}: must be two rows or more, at different times")
     return tuple(keys), eased
+
+
+def _check_few(rows: Any, key: str) -> None:
+    if isinstance(rows, list) and len(rows) > _MOST_ROWS:
+        raise InstrumentError(f"{key}: {len(rows)} rows, allowed are {_MOST_ROWS}")
 
 
 def _resolve_effect(own: Mapping[str, Any], fades: list[int], told: list[Told]) -> float:
@@ -114,6 +121,7 @@ def _resolve_effect(own: Mapping[str, Any], fades: list[int], told: list[Told]) 
 def _parameters(own: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """What was moved off its default: Resolve lists nothing else."""
     rows = own.get("Parameters")
+    _check_few(rows, "Parameters")
     for row in rows if isinstance(rows, Iterable) and not isinstance(rows, str) else ():
         if isinstance(row, Mapping) and "Parameter ID" in row:
             value = row.get("Parameter Value", 0.0)

@@ -32,7 +32,6 @@ from instrument.studio.timeline import (
 from instrument.timebase import FrameRange, FrameRate
 
 _UNSEEN = ("audio", "subtitle", "subtitles", "data")
-MOST = 200_000  # things on all tracks
 
 
 Showable = otio.Timeline | otio.Stack | otio.Track | otio.Clip
@@ -97,16 +96,9 @@ def _is_sound(item: otio.Composable) -> bool:
 class _Reading:
     rate: FrameRate
     remarks: list[Remark] = field(default_factory=list)
-    count: int = 0
 
     def tell(self, verdict: Verdict, what: str, record: FrameRange | None = None) -> None:
         self.remarks.append(Remark(verdict, what, record))
-
-    def counted(self) -> None:
-        """Count one more thing. Raises InstrumentError where there are too many."""
-        self.count += 1
-        if self.count > MOST:
-            raise InstrumentError(f"more than {MOST} things on its tracks")
 
     def frame(self, moment: Fraction, what: str) -> int:
         """The frame at `moment` seconds; told where there is none."""
@@ -123,11 +115,10 @@ class _Reading:
     def composed(self, item: otio.Item, name: str, depth: int = 0) -> Timeline:
         """A stack, a track or a clip as a timeline that begins with its own first moment."""
         layers = item.children if isinstance(item, otio.Stack) else (item,)
-        inner = _Reading(self.rate, count=self.count)
+        inner = _Reading(self.rate)
         markers = list(inner.markers(item, Fraction(0), Fraction(1)))
         tracks, length = list[Track](), 0
         for layer in layers:
-            inner.counted()
             if not isinstance(layer, otio.Item) or _is_sound(layer):
                 continue
             inner.effects_told(layer)
@@ -141,7 +132,6 @@ class _Reading:
             called = layer.name or f"V{len(tracks) + 1}"
             tracks.append(Track(called, clips, hidden=not layer.enabled))
             length = max(length, stop)
-        self.count = inner.count
         made = Timeline(name, self.rate, tuple(tracks), length, 0, tuple(markers))
         if isinstance(item, otio.Stack) and item.source_range is not None:
             made = self.narrowed(made, item.source_range)
@@ -187,7 +177,6 @@ class _Reading:
         shots, markers, numbers = list[Clip](), list[Marker](), list[int | None]()
         moment, cuts, mixes = Fraction(0), list[int](), list[tuple[int, otio.Transition]]()
         for item in items:
-            self.counted()
             if isinstance(item, otio.Transition):
                 mixes.append((len(numbers), item))
                 continue

@@ -12,7 +12,7 @@ from opentimelineio import core, schema
 from otio_oracle import items, said, timelines
 
 from instrument import InstrumentError
-from instrument.studio import otio, otio_json
+from instrument.studio import otio, otio_document, otio_json
 from instrument.studio.otio_document import document_of
 
 LINES = (oracle.EDITS / "nle.otio").read_text().splitlines(keepends=True)
@@ -140,8 +140,8 @@ def test_what_plug_ins_hang_on_clips_is_told(tmp_path):
     assert oracle.indexes(made) == list(range(10))
     assert [(r.verdict, r.what) for r in made.remarks] == [
         ("refused", "effect Foo"),
-        ("approximated", "footage by a Foo: looked for by its name alone"),
         ("refused", "a Foo among the markers: left out"),
+        ("approximated", "footage by a Foo: looked for by its name alone"),
     ]
 
 
@@ -272,6 +272,57 @@ def test_where_python_itself_goes_no_deeper(monkeypatch):
 def test_too_many_kinds_of_objects():
     with pytest.raises(InstrumentError, match="more than 1000 different schemas"):
         document(track(*({"OTIO_SCHEMA": f"Foo{n}.1"} for n in range(1001))))
+
+
+def test_too_many_things_of_any_kind(monkeypatch):
+    """Counted before they are read, so that a file of nothing else is refused at once."""
+    blur = {"OTIO_SCHEMA": "Effect.1", "effect_name": "blur"}
+    document(clip(effects=[blur] * 100))
+    with pytest.raises(InstrumentError, match="Clip 'proxyA': effects: 101, allowed are 100"):
+        document(clip(effects=[blur] * 101))
+    monkeypatch.setattr(otio_document, "MOST", 3)
+    monkeypatch.setattr(otio_document, "MOST_HUNG", 5)
+    document(track(clip(), clip(effects=[blur] * 2), track(kind="Audio")))
+    for nested in (clip(), track(clip(), kind="Audio"), track(5)):
+        with pytest.raises(InstrumentError, match="more than 3 things on its tracks"):
+            document(track(clip(), clip(), track(nested)))
+    for one in (clip(effects=[blur] * 4), clip(markers=[5] * 4)):
+        with pytest.raises(InstrumentError, match="more than 5 effects, markers and references"):
+            document(track(clip(), one))
+    with pytest.raises(InstrumentError, match="more than 3 things"):
+        document({"OTIO_SCHEMA": "SerializableCollection.1", "children": [clip()] * 4})
+
+
+@pytest.mark.parametrize("rows", ["Key Frames", "Parameters"])
+def test_too_many_rows_of_resolves(rows):
+    own = {"Resolve_OTIO": {rows: [[0, 0]] * 10_001}}
+    effect = {"OTIO_SCHEMA": "TimeEffect.1", "effect_name": "", "metadata": own}
+    if rows == "Parameters":
+        effect["OTIO_SCHEMA"] = "Effect.1"
+    text = json.dumps(track(clip(effects=[effect]))).encode()
+    with pytest.raises(InstrumentError, match=f"{rows}: 10001 rows, allowed are 10000"):
+        otio.timeline_in(text, oracle.EDITS / "e.otio")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        (10**400, ["effect without a name: z"]),
+        ("x", ["effect without a name: z"]),
+        (5, ["effect without a name: z"]),
+        ({"Parameter ID": ["z"]}, ["effect without a name: without a name"]),
+        ({"Parameter ID": "\ud800\n"}, ["effect without a name: ?"]),
+        ([5, None, {}], []),
+    ],
+)
+def test_what_resolve_never_wrote_into_its_effects(parameters, told):
+    if not isinstance(parameters, list):
+        row = {"Parameter ID": "z", "Parameter Value": parameters}
+        parameters = [parameters if isinstance(parameters, dict) else row]
+    own = {"Resolve_OTIO": {"Effect Name": 7, "Parameters": parameters}}
+    effect = {"OTIO_SCHEMA": "Effect.1", "effect_name": "", "metadata": own}
+    made = otio.timeline_in(json.dumps(track(clip(effects=[effect]))).encode(), oracle.EDITS)
+    assert [r.what for r in made.remarks] == told
 
 
 def test_a_mark_before_the_text_and_numbers_of_any_kind_are_read():
