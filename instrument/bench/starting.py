@@ -1,0 +1,63 @@
+"""(h) From the command to light: the picture that is stored, then the first that is decoded.
+
+Whoever has played before starts so: everything lies in the system's memory already.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from instrument import InstrumentError
+from instrument.bench.display import some_display
+from instrument.bench.load import Background
+from instrument.bench.rows import Effort, Row, row
+from instrument.bench.stage import workspace
+from instrument.resources import child_environment
+from instrument.timebase import WallClock
+
+_PLAYED = 6.0  # s: a decoder that needs longer for its first picture counts as none
+_MOMENTS = {"stored": "first_picture", "decoded": "first_decoded"}
+
+
+def measure(effort: Effort) -> list[Row]:
+    """Seconds to either picture. Raises InstrumentError where there is no display."""
+    seen: dict[str, list[float]] = {name: [] for name in _MOMENTS}
+    with some_display() as display, Background() as background:
+        for _ in range(max(1, effort.rounds if effort.full else 1)):
+            found = start(display)
+            for name in seen:
+                seen[name].append(found[name])
+    return [
+        row(f"start to the first {name} picture", seconds, "s", background=background.cores,
+            window="512x512", preset="default")
+        for name, seconds in seen.items()
+    ]  # fmt: skip
+
+
+def start(display: dict[str, str], seconds: float = _PLAYED, *more: str) -> dict[str, float]:
+    """Play once, in a process of its own; seconds from its start to each moment."""
+    command = [
+        sys.executable, "-P", "-m", "instrument", "play", "--json", "--size", "512x512",
+        "--seconds", str(seconds), "--osc-port", "0", *more,
+    ]  # fmt: skip
+    with workspace() as folder:
+        begun = WallClock().now()  # the same clock in every process of a machine
+        ended = subprocess.run(
+            command, cwd=folder, env=child_environment(**display), capture_output=True, text=True
+        )
+    if ended.returncode:
+        raise InstrumentError(f"play: {_last_line(ended.stderr)}")
+    moments: dict[str, Any] = json.loads(ended.stdout)["clock_s"]
+    found = {}
+    for name, key in _MOMENTS.items():
+        if moments[key] is None:
+            raise InstrumentError(f"no {name} picture within {seconds:g} s of playing")
+        found[name] = moments[key] - begun
+    return found
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it ended without a word"])[-1]
