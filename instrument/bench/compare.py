@@ -133,7 +133,7 @@ def compare_commits(
             tell(f"{part.letter}: {part.title}, {pairs} times on either side")
 
             def measure(side: Side, number: int, part: Part = part) -> Any:
-                return measured_apart(part, Effort(1), folder / "rows.json", homes[side])
+                return measured_apart(part, Effort(2), folder / "rows.json", homes[side])
 
             try:
                 verdicts += compare(measure, pairs)

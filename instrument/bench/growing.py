@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from instrument.bench.belongings import resident
-from instrument.bench.frame_cost import meters_of
+from instrument.bench.frame_cost import LEAST_SHOWN, shown
 from instrument.bench.load import Background
 from instrument.bench.performing import step_seconds
 from instrument.bench.recording import play_steps
@@ -52,7 +54,7 @@ def _pixels(effort: Effort) -> Row:
     sizes = (256, 512, 1024, 2048)
 
     def play(pixels: int) -> float:
-        return 1e3 * meters_of(pixels, 1.5, record=False).overhead.percentile(50)
+        return 1e3 * float(np.median(shown(pixels, 1.5, record=False).frames))
 
     with Background() as background:
         taken = in_turn({str(n): partial(play, n) for n in sizes}, effort.rounds)
@@ -123,11 +125,12 @@ def _take_length(effort: Effort) -> Row:
 
 def _four_k(effort: Effort) -> Row:
     with Background() as background:
-        meters = [meters_of(1024, 3.0, record=True, screen=_FOUR_K) for _ in range(effort.rounds)]
+        seen = [shown(1024, 3.0, record=True, screen=_FOUR_K) for _ in range(effort.rounds)]
     return row(
         "frame beside decode and swap, 1024 px onto 3840x2160",
-        [1e3 * one.overhead.percentile(50) for one in meters], "ms", target=4.0,
+        [1e3 * float(np.median(one.frames)) for one in seen], "ms", target=4.0,
         background=background.cores, scale="4K output",
-        swap_ms=round(1e3 * max(one.swaps.percentile(50) for one in meters), 2),
-        on_time=round(min(one.on_time for one in meters), 3), cores=os.cpu_count(),
+        swap_ms=round(1e3 * max(one.meters.swaps.percentile(50) for one in seen), 2),
+        doubtful=min(one.share for one in seen) < LEAST_SHOWN, cores=os.cpu_count(),
+        new_pictures=round(min(one.share for one in seen), 3), renderer=seen[0].renderer,
     )  # fmt: skip

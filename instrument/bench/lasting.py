@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from instrument import InstrumentError
 from instrument.bench.belongings import Belongings, belongings
 from instrument.bench.load import Background
@@ -57,6 +59,18 @@ class Held:
         first = round(_WARM * len(self.times))
         memory = [getattr(state, who) / _MIB for state in self.states[first:]]
         return 3600.0 * slope(self.times[first:], memory)
+
+    def slopes(self, who: str) -> list[float]:
+        """The same for each of up to four stretches of the show."""
+        first = round(_WARM * len(self.times))
+        memory = [getattr(state, who) / _MIB for state in self.states[first:]]
+        times = self.times[first:]
+        count = max(1, min(4, len(times) // 4))
+        pieces = np.array_split(np.arange(len(times)), count)
+        return [
+            3600.0 * slope([times[i] for i in piece], [memory[i] for i in piece])
+            for piece in pieces
+        ]
 
     def more(self, what: str) -> list[int]:
         """How many threads, descriptors or processes there were beyond the first warm count."""
@@ -105,8 +119,8 @@ def measure(effort: Effort) -> list[Row]:
     for who, label in (("stage", "stage"), ("children", "decoder")):
         mib = [getattr(state, who) / _MIB for state in held.states]
         rows.append(
-            row(f"{name}memory of the {label}", mib, "MB/h", value=held.mib_an_hour(who),
-                target=_MOST_SLOPE, background=cores,
+            row(f"{name}memory of the {label}", held.slopes(who), "MB/h",
+                value=held.mib_an_hour(who), target=_MOST_SLOPE, background=cores,
                 mib=[round(one, 1) for one in mib[:: max(1, len(mib) // 24)]], **about)
         )  # fmt: skip
     rows += [

@@ -147,7 +147,7 @@ def _figure(row: Row) -> str:
 def _number(row: Row) -> str:
     if row["target"] is None:
         return ""
-    return f"{'≤' if row['better'] == 'lower' else '≥'} {row['target']:g}"
+    return f"{'≤' if row['better'] == 'lower' else '≥'} {row['target']:.4g}"
 
 
 # --- two versions
