@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ _WARM = 0.25  # of the show, in which caches fill
 _MOST_SLOPE = 1.0  # MB an hour
 _MIB = float(1 << 20)
 _LEAST = 8  # takes
+_ENDING = 60.0  # s a disk may need for a take
 
 
 @dataclass(slots=True)
@@ -100,10 +102,18 @@ class _Restless(NoRig):
         self._inbox.put_all(hands(self._size, self._tick, now))
         place = self._tick % self._take
         if place == self._take // 2:
+            _let_takes_end()
             self.held.times.append(self._tick * self._rate.period)
             self.held.states.append(belongings())
         elif place in (0, 1):  # end the take, begin the next
             self._inbox.put(ControlEvent("/take/record", float(place), now))
+
+
+def _let_takes_end() -> None:
+    """Wait for the take before, which is brought to its end on a thread that ends with it."""
+    for thread in threading.enumerate():
+        if thread.name == "take ending":
+            thread.join(_ENDING)
 
 
 def measure(effort: Effort) -> list[Row]:
