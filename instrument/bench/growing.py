@@ -6,6 +6,7 @@ the figures themselves.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +17,7 @@ import numpy as np
 from instrument.bench.belongings import resident
 from instrument.bench.frame_cost import LEAST_SHOWN, shown
 from instrument.bench.load import Background
-from instrument.bench.performing import step_seconds
+from instrument.bench.performing import EVERYTHING, SCALE, step_seconds
 from instrument.bench.recording import play_steps
 from instrument.bench.rows import Effort, Row, row
 from instrument.bench.stage import RATE, Size, performer_of, tape_of, workspace
@@ -30,10 +31,11 @@ _SHAPES = ((64,), (512,), (18, 512))
 
 
 def measure(effort: Effort) -> list[Row]:
-    """A row for each thing that grows, and one for an output of 4K."""
+    """A row for each thing that grows, one for an output of 4K, and one for all that a large show
+    has at once."""
     return [
         _pixels(effort), _rate(effort), _dimensions(effort), _waypoints(effort),
-        _take_length(effort), _four_k(effort),
+        _take_length(effort), _four_k(effort), _everything(effort),
     ]  # fmt: skip
 
 
@@ -133,4 +135,20 @@ def _four_k(effort: Effort) -> Row:
         swap_ms=round(1e3 * max(one.meters.swaps.percentile(50) for one in seen), 2),
         doubtful=min(one.share for one in seen) < LEAST_SHOWN, cores=os.cpu_count(),
         new_pictures=round(min(one.share for one in seen), 3), renderer=seen[0].renderer,
+    )  # fmt: skip
+
+
+def _everything(effort: Effort) -> Row:
+    """A tick of the largest show, recorded, in steps: what of it is work."""
+    seconds, numbers = 5.0, itertools.count()
+    with workspace() as folder, Background() as background:
+
+        def play() -> None:
+            play_steps(EVERYTHING, seconds, folder / f"{next(numbers)}.take")
+
+        spent = [processor(play)() for _ in range(effort.rounds)]
+    frames = RATE.frames_in(seconds)
+    return row(
+        "tick of the largest show, recorded, no pictures", [1e3 * s / frames for s in spent], "ms",
+        target=4.0, background=background.cores, scale=SCALE, of=str(EVERYTHING),
     )  # fmt: skip

@@ -17,7 +17,7 @@ _FRAMES = 150  # a block
 _TARGET = 150.0  # µs, for the usual size
 _PERIOD_SHARE = 0.1  # of a frame's period, for everything at once
 USUAL = Size()
-_SCALE = "W+, 200 bindings, 64 LFOs, 1,000 waypoints"
+SCALE = "W+, 200 bindings, 64 LFOs, 1,000 waypoints"
 EVERYTHING = Size((18, 512), 200, 64, 1000)
 SIZES = (
     USUAL,
@@ -38,7 +38,7 @@ def measure(effort: Effort, sizes: tuple[Size, ...] = SIZES) -> list[Row]:
     for size, seconds in zip(sizes, spent, strict=True):
         micro = [1e6 * s for s in seconds]
         target = {USUAL: _TARGET, EVERYTHING: 1e6 * _PERIOD_SHARE * RATE.period}.get(size)
-        scale = {"scale": _SCALE} if size == EVERYTHING else {}
+        scale = {"scale": SCALE} if size == EVERYTHING else {}
         about: dict[str, Any] = {"frames_a_sample": _FRAMES, **scale}
         times = sorted(seconds)[len(seconds) // 2] / usual
         rows.append(

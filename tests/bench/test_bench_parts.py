@@ -228,7 +228,8 @@ def test_what_grows_is_measured(opengl, monkeypatch):
     monkeypatch.setattr(growing, "_rate", lambda effort: grown("r", [1, 2], [[1], [2]], "", None))
     monkeypatch.setattr(growing, "RATE", type(RATE)(2))  # short takes
     rows = growing.measure(Effort(rounds=1))
-    assert len(rows) == 6 and all(one["unit"] == "exponent" for one in rows)
+    assert len(rows) == 7 and all(one["unit"] == "exponent" for one in rows[:6])
+    assert rows[6]["unit"] == "ms" and rows[6]["value"] > 0.0 and rows[6]["about"]["scale"]
     lasts = next(one for one in rows if one["name"].startswith("length of a take"))
     assert lasts["about"]["memory_mib"].keys() == {"0.5", "2.0"}
 
