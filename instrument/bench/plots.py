@@ -71,8 +71,8 @@ def growth_figure(parts: Sequence[dict[str, Any]], kind: str = "png") -> bytes |
             x, y = np.asarray(one["about"]["points"], np.float64).T
             axes.loglog(x, y, "o-", color=AFTER, label="measured")
             axes.loglog(x, y[0] * x / x[0], "--", color=BEFORE, label="proportional")
-            what, _, unit = one["name"].partition(" → ")
-            axes.set(title=unit, xlabel=what, ylabel=one["about"].get("of", ""))
+            axes.set(title=one["name"], ylabel=one["about"].get("of", ""))
+            axes.set_xlabel(one["name"].partition(" → ")[0])
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
         panels[0].legend()
