@@ -31,7 +31,7 @@ _STRETCHES = 4  # of the show, each with a figure of its own: how far those lie 
 
 def measure(effort: Effort) -> list[Row]:
     """p50, p99 and jitter."""
-    seconds = 20.0 if effort.full else 6.0
+    seconds = 20.0 if effort.full else 5.0
     with Background() as background:
         late = 1e3 * latencies(seconds)
     period = 1e3 * RATE.period

@@ -112,7 +112,7 @@ def _on_stage(effort: Effort) -> tuple[list[float], float | None, float]:
     background meanwhile; and the share of ticks that showed a picture."""
     clock, size, inbox = WallClock(), Size(), Inbox()
     performer, rig = performer_of(size), _Marking(inbox)
-    seconds = RATE.time_of(_SPELL * 2 * (1 + max(3, effort.rounds)))
+    seconds = RATE.time_of(_SPELL * 2 * (1 + max(2, effort.rounds)))
     numbers = itertools.count()
     with workspace() as folder:
         card = card_of(folder / "card", _PIXELS, _DECODE, performer.spec)
