@@ -13,7 +13,7 @@ from screens import wait_for_manager, x_server
 # arithmetic and may share its cores (`scripts/test` runs them two at a time).
 ALONE = frozenset(
     """
-    cli/test_bench_swap cli/test_hands_and_ears cli/test_swapping
+    bench/test_bench_shows cli/test_bench_swap cli/test_hands_and_ears cli/test_swapping
     control/test_ear control/test_ear_servers control/test_link control/test_midi_jack
     control/test_midi_rig control/test_osc_bench control/test_osc_discovery
     control/test_osc_server control/test_osc_web

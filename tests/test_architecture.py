@@ -34,7 +34,8 @@ MAY_KNOW: dict[str, frozenset[str]] = {
     "take": PURE | {"performance"},
     "live": STAGE,
     "studio": PURE | {"decoder", "take"},
-    "cli": STAGE | {"live", "studio"},
+    "bench": STAGE | {"live", "studio"},
+    "cli": STAGE | {"bench", "live", "studio"},
     "__main__": frozenset({"cli"}),
 }
 # A third party and the parts that may know it; whoever is not listed here is free.
@@ -60,7 +61,7 @@ FENCES = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("cli",),
-    "matplotlib": ("studio.plots", "studio.plot_paper"),
+    "matplotlib": ("studio.plots", "studio.plot_paper", "bench.plots"),
     "PIL": ("display", "studio", "latent.waypoints"),
 }
 # The stage process talks to the decoder through these; torch lives behind them, in its own process.
@@ -312,6 +313,8 @@ RULES: dict[Rule, tuple[tuple[str, str], ...]] = {
         ("studio.render", "from instrument.performance import performer"),
         ("studio.render", "def late():\n    from instrument.display import look"),
         ("take.recorder", "from instrument import cli"),
+        ("bench.starting", "from instrument.cli import play"),
+        ("live.loop", "from instrument.bench import turns"),
         ("newcomer", "import re"),
     ),
     keeps_the_fences: (

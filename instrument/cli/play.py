@@ -252,6 +252,11 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
         "longest_hold_s": round(loop.meters.longest_hold, 3),
         "hand_to_light_ms": round(1e3 * loop.meters.latency.percentile(50), 2),
         "overhead_ms": round(1e3 * loop.meters.overhead.percentile(50), 3),
+        # Of the machine's own clock: a program that started us knows when it did.
+        "clock_s": {
+            "first_picture": loop.meters.first_picture,
+            "first_decoded": loop.meters.first_decoded,
+        },
         "takes": [str(summary.folder) for summary in tape.summaries],
         "rows": sum(summary.rows for summary in tape.summaries),
     }
