@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from instrument.cli.console import say
 from instrument.cli.ordering import Ordered, order_of, read_order, write_order
 from instrument.cli.progress import board
+from instrument.cli.rendering import machine_here
 from instrument.cli.watching import event
 from instrument.studio.chunks import Job, Tally
 from instrument.studio.farm import Farm
@@ -39,7 +40,7 @@ def _opened(out: str, order: bytes, manifest: str | None) -> Job:
 
     work = Workplace(Path(out))
     film, _ = film_of(read_order(work), work.out, Manner())
-    return film.job(work, film.manifest(Manner(), work.read()), 1)
+    return film.job(work, film.manifest(Manner(), work.read(), machine_here(film.painting)))
 
 
 def render_on_farm(

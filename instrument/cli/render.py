@@ -22,7 +22,7 @@ from instrument.cli.making import QUIET, Made, Showing, make
 from instrument.cli.manners import USUAL, Manner
 from instrument.cli.ordering import Ordered
 from instrument.cli.played import Played, open_source
-from instrument.cli.rendering import Film
+from instrument.cli.rendering import Film, machine_here
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
@@ -131,7 +131,7 @@ def write_job(ordered: Ordered, out: Path, manner: Manner, as_json: bool) -> Non
     if ordered.frames is not None:
         raise InstrumentError("job: renders whole films; leave --frames out")
     film, _ = film_of(ordered, out, manner)
-    manifest = film.manifest(manner, None)
+    manifest = film.manifest(manner, None, machine_here(film.painting))
     words = [*ordered.words(), "--batch", str(manifest.batch), "--chunk", str(manifest.chunk)]
     words += ["--workers", str(manner.workers)] if manner.workers else []
     template = job_template(ordered.source, out, words, manifest.chunks)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from instrument.decoder import memory
 from instrument.decoder.exchange import (
     SLOTS,
     Exchange,
@@ -61,8 +62,8 @@ class Child:
         Raises OSError when there is no memory or no process to be had.
         """
         spec = self._manifest.spec
-        self._path, memory = create_memory(spec)
-        self._exchange = Exchange(memory, spec)
+        self._path, mapped = create_memory(spec)
+        self._exchange = Exchange(mapped, spec)
         size = [str(pixels) for pixels in spec.size]
         self._process = subprocess.Popen(
             # -P: a file named like a library in the performer's folder must not be imported.
@@ -142,12 +143,8 @@ class Child:
         return code
 
     def _forget_memory(self) -> None:
-        if self._path is None:
-            return
-        try:
-            self._path.unlink(missing_ok=True)
-        except PermissionError:
-            pass  # Windows, while somebody still looks at a picture: the temp folder keeps it
+        if self._path is not None:
+            memory.forget(self._path)
 
 
 def _nobody(said: Message | None) -> None:

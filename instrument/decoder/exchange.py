@@ -19,11 +19,8 @@ This module knows neither torch nor who supervises whom.
 
 from __future__ import annotations
 
-import errno
 import mmap
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -34,6 +31,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.decoder import memory
 from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
@@ -82,18 +80,18 @@ class Exchange:
     outlives the process that made it and this object.
     """
 
-    def __init__(self, memory: mmap.mmap, spec: DecoderSpec) -> None:
+    def __init__(self, mapped: mmap.mmap, spec: DecoderSpec) -> None:
         header = _PAGE // 4
-        self._request = np.ndarray((1,), _REQUEST, memory, 0)
-        self._pictures: NDArray[np.void] = np.ndarray((SLOTS,), _PICTURE, memory, header)
-        self._z: F32 = np.ndarray(spec.latent.shape, np.float32, memory, _PAGE)
+        self._request = np.ndarray((1,), _REQUEST, mapped, 0)
+        self._pictures: NDArray[np.void] = np.ndarray((SLOTS,), _PICTURE, mapped, header)
+        self._z: F32 = np.ndarray(spec.latent.shape, np.float32, mapped, _PAGE)
         start = _PAGE + _pages(4 * spec.latent.size)
-        self._parameters: U8 = np.ndarray((LARGEST_PARAMETERS,), np.uint8, memory, start)
+        self._parameters: U8 = np.ndarray((LARGEST_PARAMETERS,), np.uint8, mapped, start)
         start += _pages(LARGEST_PARAMETERS)
         height, width = spec.size
         slot = _pages(height * width * 4)
         self.slots: list[U8] = [
-            np.ndarray((height, width, 4), np.uint8, memory, start + i * slot) for i in range(SLOTS)
+            np.ndarray((height, width, 4), np.uint8, mapped, start + i * slot) for i in range(SLOTS)
         ]
 
     @staticmethod
@@ -143,55 +141,13 @@ def write_bands(pixels: U8, rgb: U8) -> None:
 
 
 def create_memory(spec: DecoderSpec) -> tuple[Path, mmap.mmap]:
-    """A fresh file for `spec`, mapped: in /dev/shm where there is room, else among temp files.
-
-    Raises OSError when neither has room.
-    """
-    folders = [Path("/dev/shm"), Path(tempfile.gettempdir())]  # noqa: S108 - mkstemp makes the name
-    folders = [folder for folder in folders if folder.is_dir()]
-    for folder in folders[:-1]:
-        try:
-            return _create_in(folder, Exchange.size(spec))
-        except OSError:
-            continue  # full or not ours to write; the temp folder is slower, not worse
-    return _create_in(folders[-1], Exchange.size(spec))
-
-
-def _create_in(folder: Path, size: int) -> tuple[Path, mmap.mmap]:
-    descriptor, name = tempfile.mkstemp(prefix="latent-instrument-", dir=folder)
-    try:
-        _reserve(descriptor, size)
-        return Path(name), mmap.mmap(descriptor, size)
-    except OSError:
-        Path(name).unlink()
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    # A sparse file on a full /dev/shm kills whoever writes to it (SIGBUS); better an error now.
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-    os.ftruncate(descriptor, size)
+    """Fresh memory for `spec` (see `memory.create`). Raises OSError where there is no room."""
+    return memory.create(Exchange.size(spec))
 
 
 def open_memory(path: Path, spec: DecoderSpec) -> mmap.mmap:
-    """Map the file another process made with `create_memory`.
-
-    Its name goes away at once where the system allows (not on Windows): the memory then lives
-    exactly as long as somebody maps it, and no crash leaves it behind.
-    """
-    with path.open("r+b") as file:
-        memory = mmap.mmap(file.fileno(), Exchange.size(spec))
-    if os.name == "posix":
-        path.unlink()
-    return memory
+    """The memory another process made with `create_memory` (see `memory.open_once`)."""
+    return memory.open_once(path, Exchange.size(spec))
 
 
 class Word(IntEnum):

@@ -6,6 +6,7 @@ stay as they are.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.studio.ahead import DecodeAhead
 from instrument.studio.extras import Extras
-from instrument.studio.finishing import Frames
 from instrument.studio.render_manifest import Manifest
 from instrument.studio.splice import splice
 from instrument.studio.stills import Numbering
@@ -52,24 +53,23 @@ def complete(work: Workplace, manifest: Manifest, known: Records) -> dict[FrameR
     return records
 
 
-def verify(manifest: Manifest, records: Records, frames: Frames) -> list[int]:
-    """Decode a few frames of `records` again; which rows they were.
+def verify(manifest: Manifest, records: Records, ahead: DecodeAhead) -> list[int]:
+    """Make a few frames of `records` again; which rows they were.
 
     Raises InstrumentError naming one that is not what was encoded.
     """
     rows = np.concatenate([np.arange(c.start, c.stop) for c in records])
     chance = np.random.Generator(np.random.Philox(int(manifest.sha256[:16], 16)))
     chosen = sorted(chance.choice(rows, min(_VERIFIED, len(rows)), replace=False).tolist())
-    for row in chosen:
-        chunk = next(c for c in records if c.start <= row < c.stop)
-        start = row // manifest.batch * manifest.batch
-        pictures = frames.decode(start, min(start + manifest.batch, manifest.total))
-        finished = np.ascontiguousarray(frames.finish(pictures[row - start], row))
-        if hashlib.sha256(finished.data).hexdigest() != records[chunk].pictures[row - chunk.start]:
-            raise InstrumentError(
-                f"frame {row} is not what is rendered here: the chunk {chunk.start}:{chunk.stop} "
-                f"comes from another machine or a faulty one; remove it, or add --restart"
-            )
+    with contextlib.closing(ahead.frames(FrameRange(row, row + 1) for row in chosen)) as frames:
+        for row, _, digest in frames:
+            chunk = next(c for c in records if c.start <= row < c.stop)
+            if digest != records[chunk].digest(row):
+                raise InstrumentError(
+                    f"frame {row} is not what is rendered here: the chunk {chunk.start}:"
+                    f"{chunk.stop} comes from another machine or a faulty one; remove it, or add "
+                    f"--restart"
+                )
     return chosen
 
 

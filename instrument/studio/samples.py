@@ -30,6 +30,11 @@ def values_at(sequence: ZSequence, row: int) -> Mapping[str, float]:
     return dict(zip(sequence.addresses, sequence.parameters[row].tolist(), strict=True))
 
 
+def parameters_row(sequence: ZSequence, row: int) -> F32:
+    """The parameters ``F32[P]`` of one row, in native units."""
+    return np.array(sequence.parameters[row] if sequence.addresses else (), np.float32)
+
+
 def decode_rows(sequence: ZSequence, decoder: Decoder, rows: Sequence[int]) -> list[U8]:
     """The pictures ``U8[h, w, 3]`` of some rows, one by one."""
     pictures = []

@@ -25,7 +25,7 @@ from instrument.timebase import FrameRange
 
 RECORD = "render-chunk/1"
 _BLOCK = 1 << 20  # bytes
-Digests = bytes  # of frames: 32 bytes each
+Digests = bytes  # of frames: 32 each
 _LARGEST_RECORD = 1 << 26  # bytes
 
 
@@ -40,6 +40,11 @@ class ChunkRecord:
     bytes: int
     sha256: str
     digests: Digests
+
+    def digest(self, row: int) -> Digests:
+        """The SHA-256 of the frame of `row`."""
+        at = 32 * (row - self.rows.start)
+        return self.digests[at : at + 32]
 
     @property
     def pictures(self) -> tuple[str, ...]:

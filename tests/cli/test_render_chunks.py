@@ -152,10 +152,10 @@ def test_a_full_disk_says_so_and_keeps_what_is_finished(run, show):
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     z = np.load(show / "walk.npy")
     np.save(show / "walk.npy", z[:200])
-    more = ("--codec", "png", "--chunk", 50)
+    more = ("--codec", "png", "--chunk", 100)
     try:
         # The frames fit, the record of the chunk does not.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
         ran = run(*words(show, "film", *more))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

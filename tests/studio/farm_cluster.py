@@ -25,12 +25,15 @@ from instrument import InstrumentError
 from instrument.decoder.models import find_model
 from instrument.decoder.runtime import open_decoder
 from instrument.latent.sequence import ZSequence
+from instrument.studio.ahead import DecodeAhead
 from instrument.studio.chunks import Job
 from instrument.studio.encode import open_film
 from instrument.studio.farm_task import Reply, Task
 from instrument.studio.farm_unit import perform
 from instrument.studio.finishing import PlainFrames
 from instrument.studio.render_manifest import Manifest
+from instrument.studio.shutter import Instant
+from instrument.studio.workers import Here
 from instrument.studio.workplace import Workplace
 from instrument.timebase import FrameRange, FrameRate
 
@@ -143,10 +146,9 @@ def _open(out: str) -> Job:
     manifest = Manifest(
         FrameRange(0, total), total, RATE, size, BATCH, CHUNK, {"film": "walk"}, {"torch": "2"}
     )
-    return Job(
-        Workplace(Path(out)), manifest, [PlainFrames(sequence, decoder, None)],
-        partial(_chunk, size=size), decoder,
-    )  # fmt: skip
+    here = Here(lambda: PlainFrames((), decoder, None), BATCH)
+    ahead = DecodeAhead(Instant(sequence), here, total, decoder.spec.name, BATCH)
+    return Job(Workplace(Path(out)), manifest, ahead, partial(_chunk, size=size))
 
 
 def _chunk(path: Path, size: tuple[int, int]) -> object:

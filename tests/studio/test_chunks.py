@@ -24,9 +24,9 @@ from instrument.studio.workplace import ChunkRecord
 from instrument.timebase import FrameRange
 
 
-def rendered(out: Path, what=None, decoders: int = 1, watch: Watch | None = None, **more) -> Tally:
+def rendered(out: Path, what=None, watch: Watch | None = None, **more) -> Tally:
     what = what or manifest()
-    one = job(out, what, decoders, **more)
+    one = job(out, what, **more)
     one.work.begin(what)
     return render_chunks(one, what.chunks, watch or Watch())
 
@@ -43,14 +43,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("decoders", [1, 2, 3])
 @pytest.mark.parametrize(("batch", "chunk"), [(1, 1), (1, 7), (4, 8), (8, 48), (1, 600)])
-def test_frames_do_not_depend_on_chunks_batches_or_workers(
-    tmp_path: Path, batch: int, chunk: int, decoders: int
-) -> None:
+def test_frames_do_not_depend_on_chunks_or_batches(tmp_path: Path, batch: int, chunk: int) -> None:
     what = manifest(batch=batch, chunk=chunk)
     out = tmp_path / "film.mov"
-    sha = assembled(out, what, decoders=decoders)
+    sha = assembled(out, what)
     assert [read_barcode(frame) for frame in read_frames(out)] == list(range(50))
     reference = tmp_path / "once.mov"
     assert sha == assembled(reference, manifest())
@@ -267,11 +264,11 @@ def test_frames_of_a_faulty_machine_are_found(tmp_path: Path) -> None:
 
     out, what = tmp_path / "film.mov", manifest()
     good, bad = rendered(tmp_path / "good.mov"), rendered(out, decoder=Faulty)
-    frames = job(out, what).frames[0]
-    assert len(verify(what, good.records, frames)) == 3
-    assert verify(what, good.records, frames) == verify(what, good.records, frames)
+    ahead = job(out, what).ahead
+    assert len(verify(what, good.records, ahead)) == 3
+    assert verify(what, good.records, ahead) == verify(what, good.records, ahead)
     with pytest.raises(InstrumentError, match=r"frame \d+ is not what is rendered here: the chunk"):
-        verify(what, bad.records, frames)
+        verify(what, bad.records, ahead)
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
@@ -297,5 +294,5 @@ def test_every_frame_is_seen_in_order(tmp_path: Path) -> None:
         assert read_barcode(picture) == row
         seen.append(row)
 
-    rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see), decoders=2)
+    rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see))
     assert seen == list(range(50))
