@@ -65,7 +65,7 @@ class ApartDecoder:
         self._sequence += 1
         self._child.ask(Request(self._sequence, self._sequence, z, encode_parameters(values)))
         message = self._hear(_PICTURE)
-        self._child.answered(message, with_picture=message.word is Word.PICTURE)
+        self._child.answered(message)
         if message.word is not Word.PICTURE:
             raise DecodeError(message.text)
         return self._child.show_newest()[..., :3]
@@ -88,6 +88,9 @@ class ApartDecoder:
         if message is None:
             code = self.close()
             raise InstrumentError(f"{self._spec.name}: its process {describe_exit(code)}")
+        if message.word is Word.TAKEN:
+            self._child.taken(message)
+            return self._hear(seconds)
         return message
 
 

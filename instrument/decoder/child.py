@@ -17,12 +17,15 @@ from pathlib import Path
 
 from instrument.decoder import memory
 from instrument.decoder.exchange import (
+    REQUESTS,
     SLOTS,
     Exchange,
     Message,
     Picture,
     Request,
+    Word,
     create_memory,
+    encode_turn,
     read_message,
 )
 from instrument.decoder.models import ModelManifest
@@ -50,7 +53,10 @@ class Child:
         self._reader: threading.Thread | None = None
         self._shown = -1  # the slot the stage looks at
         self._newest = -1  # the slot of the newest picture
-        self._asked = -1  # the slot the decoder fills; -1: it is idle
+        self._done_with: set[int] = set()  # slots the decoder can have back
+        self._spare_requests = list(range(REQUESTS))
+        self._silent = False
+        self._answered = 0  # the newest request of which something is known
         self.sequence = 0  # of the last request handed over
         self.picture: Picture | None = None  # what is in the newest slot
 
@@ -90,37 +96,68 @@ class Child:
 
     @property
     def idle(self) -> bool:
-        """Whether no request is out."""
-        return self._asked < 0
+        """Whether everything that was asked for is answered."""
+        return self._answered >= self.sequence
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it can be asked, which it can while it works."""
+        return bool(self._spare_requests) and not self._silent
+
+    def hush(self) -> None:
+        """Say nothing to it any more: its pipe is about to be closed."""
+        self._silent = True
 
     def ask(self, request: Request) -> None:
-        """Hand over `request`; only while idle. Costs a copy of z and one byte down a pipe."""
-        assert self._process is not None and self._process.stdin is not None
-        assert self._exchange is not None and self.idle
-        taken = (self._shown, self._newest)
-        self._asked = next(slot for slot in range(SLOTS) if slot not in taken)
-        self.sequence = request.sequence
-        self._exchange.write_request(request)
-        try:
-            self._process.stdin.write(bytes([self._asked]))
-        except OSError:
-            pass  # it has died; its reader says so in a moment
-
-    def answered(self, message: Message, with_picture: bool) -> None:
-        """Take back the slot that was asked for, as the newest if it holds a picture."""
+        """Hand over `request`, if it `takes_more`. Costs a copy of z and one byte down a pipe."""
         assert self._exchange is not None
-        if with_picture and message.slot == self._asked:
-            self._newest = message.slot
-            self.picture = self._exchange.read_picture(message.slot)
-        self._asked = -1
+        number = self._spare_requests.pop()
+        self.sequence = request.sequence
+        self._exchange.write_request(number, request)
+        self._say(number)
+
+    def taken(self, message: Message) -> None:
+        """Take back the request that was read."""
+        self._spare_requests.append(message.slot)
+
+    def answered(self, message: Message) -> None:
+        """Hear of a request that it is done; with a picture, that is the newest now."""
+        assert self._exchange is not None
+        self._answered = message.sequence
+        if message.word is not Word.PICTURE:
+            return
+        if self._newest not in (-1, self._shown):
+            self._done_with.add(self._newest)
+        self._newest = message.slot
+        self.picture = self._exchange.read_picture(message.slot)
+        self._supply()
 
     def show_newest(self) -> U8:
         """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call."""
         assert self._exchange is not None and self._newest >= 0
+        if self._shown not in (-1, self._newest):
+            self._done_with.add(self._shown)
         self._shown = self._newest
+        self._supply()
         pixels = self._exchange.slots[self._shown].view()
         pixels.flags.writeable = False
         return pixels
+
+    def _supply(self) -> None:
+        """Give slots back now where the decoder has work and may be short of them."""
+        if not self.idle and len({self._shown, self._newest} | self._done_with) > SLOTS - 2:
+            self._say(None)
+
+    def _say(self, request: int | None) -> None:
+        if self._silent:
+            return
+        assert self._process is not None and self._process.stdin is not None
+        turn = encode_turn(request, self._done_with)
+        self._done_with.clear()
+        try:
+            self._process.stdin.write(turn)
+        except OSError:
+            pass  # it has died; its reader says so in a moment
 
     def end(self, patience: float = _PATIENCE) -> int | None:
         """End the process: by the end of its input, else by force. Its exit code if it has one."""

@@ -6,7 +6,7 @@ picture stays in the stage's hands, the last z is asked for again, and a new pro
 Two threads work for it, and neither spins. One reads answers (see `child`). One watches: it
 sleeps until the next moment at which an answer would be overdue, or until it is woken.
 Everything they share is guarded by one lock, held for microseconds and never while waiting for
-a process. This module imports no torch, directly or otherwise.
+a process. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -40,15 +40,14 @@ _SMOOTHING = 0.1  # share of the newest decode in the usual one
 
 @dataclass(slots=True)
 class _Life:
-    """What is known of the process that runs now."""
+    """The process that runs now."""
 
     child: Child
     started: float
     ready: float | None = None  # when it said so
-    asked: float = 0.0  # when the request that is out went out
+    working: float = 0.0  # since when it owes an answer, if it does
     errors: int = 0  # in a row
     gone: bool = False
-    over: bool = False  # its pipe is about to be closed: nothing may be written any more
 
 
 class DecoderProcess:
@@ -66,8 +65,7 @@ class DecoderProcess:
         self._watcher: threading.Thread | None = None
         self._life: _Life | None = None
         self._wanted: Request | None = None
-        self._closing = False
-        self._gently = False
+        self._closing = self._gently = False
         self._state: State = "loading"
         self._message = f"{manifest.name}: loading"
         self._decode_seconds = 0.0
@@ -149,7 +147,7 @@ class DecoderProcess:
     def post(self, index: int, z: F32, parameters: Mapping[str, float]) -> None:
         """Ask for the picture of row `index`, z ``F32[*latent.shape]``; newest z wins.
 
-        Never waits. A post that finds the decoder at work replaces the one that waits.
+        Never waits. A post that finds the decoder at work replaces the one it would do next.
         Raises ValueError on a z of another shape or on parameters beyond 16 KiB of JSON.
         """
         row = np.array(z, np.float32)  # a copy: the caller may move on in the same array
@@ -180,12 +178,13 @@ class DecoderProcess:
         return picture is not None and picture.index > after
 
     def _ask(self) -> None:
-        """Hand the wanted z over if the decoder is free and has not had it. Under the lock."""
+        """Hand the wanted z over if the decoder takes it and has not had it. Under the lock."""
         life, wanted = self._life, self._wanted
-        if life is None or life.ready is None or life.over or wanted is None:
+        if life is None or life.ready is None or wanted is None:
             return
-        if life.child.idle and wanted.sequence > life.child.sequence:
-            life.asked = self._clock.now()
+        if life.child.takes_more and wanted.sequence > life.child.sequence:
+            if life.child.idle:
+                life.working = self._clock.now()
             life.child.ask(wanted)
 
     # Called by the reading thread.
@@ -198,12 +197,12 @@ class DecoderProcess:
                 life.gone = True
             elif message.word is Word.READY:
                 self._begin(life, float(message.text))
-            elif message.word is Word.PICTURE:
-                self._take_picture(life, message)
-            elif message.word is Word.ERROR:
-                life.child.answered(message, with_picture=False)
-                life.errors += 1
-                self._message = message.text
+            elif message.word is Word.TAKEN:
+                life.child.taken(message)
+            elif message.word in (Word.PICTURE, Word.ERROR):
+                life.working = self._clock.now()
+                life.child.answered(message)
+                self._judge(life, message)
             else:
                 self._state, self._message = "failed", message.text
             self._ask()
@@ -216,8 +215,11 @@ class DecoderProcess:
         self._state, self._message = "ready", f"{self.spec.name}: ready"
         self._alarm.notify_all()  # from here on another patience counts
 
-    def _take_picture(self, life: _Life, message: Message) -> None:
-        life.child.answered(message, with_picture=True)
+    def _judge(self, life: _Life, answer: Message) -> None:
+        if answer.word is Word.ERROR:
+            life.errors += 1
+            self._message = answer.text
+            return
         if life.errors:
             life.errors = 0
             self._message = f"{self.spec.name}: ready"
@@ -247,8 +249,7 @@ class DecoderProcess:
             troubles += 1
 
     def _was_healthy(self) -> bool:
-        life = self._life
-        ready = None if life is None else life.ready
+        ready = None if self._life is None else self._life.ready
         return ready is not None and self._clock.now() - ready > _HEALTHY
 
     def _live_once(self) -> str | None:
@@ -268,7 +269,7 @@ class DecoderProcess:
             return f"cannot be started ({error})"
         with self._lock:
             reason = self._watch(life)
-            life.over = True
+            life.child.hush()
         code = life.child.end(patience=0.5 if reason in (None, _GONE) else 0.0)
         return f"decoder {describe_exit(code)}" if reason == _GONE else reason
 
@@ -291,7 +292,7 @@ class DecoderProcess:
         if life.ready is None:
             return life.started + _LOADING
         patience = max(_SHORTEST_HANG, _HANG * self._decode_seconds)
-        return now + _SHORTEST_HANG if life.child.idle else life.asked + patience
+        return now + _SHORTEST_HANG if life.child.idle else life.working + patience
 
 
 def _pause(troubles: int) -> float:

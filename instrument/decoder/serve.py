@@ -13,29 +13,37 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import BinaryIO
 
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.decoder.exchange import (
+    SLOTS,
     Exchange,
     Message,
     Picture,
     Request,
     Word,
     decode_parameters,
+    decode_turn,
     open_memory,
+    write_bands,
     write_message,
 )
 from instrument.decoder.models import ModelManifest, read_manifest
 from instrument.decoder.protocol import Decoder, DirectDecoder, PatientDecoder
 from instrument.decoder.runtime import open_here
 from instrument.decoder.spaces import in_space
+from instrument.frame import U8
+from instrument.latent.space import F32
 from instrument.timebase import WallClock
+
+# What `DirectDecoder.decode_into` does.
+Paint = Callable[[U8, F32, Mapping[str, F32]], None]
 
 _GENTLE = 10  # added to the nice value: a tenth of the processor where somebody else wants it
 
@@ -45,24 +53,82 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _never_preempt_the_stage()
     options = _options()
-    slots: SimpleQueue[int] = SimpleQueue()
-    threading.Thread(target=_listen, args=(slots,), daemon=True).start()
-    answers = _own_stdout()
+    desk = Desk(_own_stdout())
+    threading.Thread(target=desk.listen, daemon=True).start()
     clock = WallClock()
     # What the performer or the machine can be blamed for is told in one line, and is final.
     # Anything else is a bug: the process dies with its traceback and the stage starts anew.
     try:
         manifest = _manifest(options)
-        exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
+        desk.exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
         decoder = _load(manifest, options)
         started = clock.now()
         _try(decoder)  # once more: this is what a picture takes from now on
     except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:
-        write_message(answers, Message(Word.FAILED, text=one_line(error)))
+        desk.say(Message(Word.FAILED, text=one_line(error)))
         return 1
-    write_message(answers, Message(Word.READY, text=repr(clock.now() - started)))
-    _serve(decoder, exchange, slots, answers)
+    desk.say(Message(Word.READY, text=repr(clock.now() - started)))
+    _serve(decoder, desk)
     return 0
+
+
+class Desk:
+    """What lies between stage and decoder: the newest request, and the slots to fill.
+
+    The stage asks for nothing before it has heard `READY`: `exchange` is set by then.
+    """
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self.exchange: Exchange | None = None
+        self._answers = answers
+        self._changed = threading.Condition()
+        self._said = threading.Lock()
+        self._request: Request | None = None
+        self._slots = list(range(SLOTS))
+
+    def listen(self) -> None:
+        """Take what the stage hands over; end this process when the stage is gone.
+
+        A thread of its own: the next z is taken, and the end comes through, while a decode lasts.
+        """
+        while byte := os.read(0, 1):
+            with contextlib.suppress(BrokenPipeError):  # the end is next
+                self.hear(byte[0])
+        os._exit(0)
+
+    def hear(self, turn: int) -> None:
+        """Take what a byte of the stage hands over, and say that a request was taken."""
+        number, slots = decode_turn(turn)
+        with self._changed:
+            self._slots += slots
+            if number is not None and self.exchange is not None:
+                self._request = self.exchange.read_request(number)
+            self._changed.notify()
+        if number is not None:
+            self.say(Message(Word.TAKEN, number))
+
+    def say(self, message: Message) -> None:
+        """Tell the stage. Raises BrokenPipeError when it is gone."""
+        with self._said:
+            write_message(self._answers, message)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is a picture to make."""
+        return self._request is not None and bool(self._slots)
+
+    def take(self) -> tuple[Request, int]:
+        """Wait for the newest request and a slot for its picture; both are the caller's."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_asked)
+            request, self._request = self._request, None
+            assert request is not None
+            return request, self._slots.pop()
+
+    def keep(self, slot: int) -> None:
+        """`slot` holds no picture: it may be filled with the next."""
+        with self._changed:
+            self._slots.append(slot)
 
 
 def _load(manifest: ModelManifest, options: argparse.Namespace) -> Decoder:
@@ -130,54 +196,46 @@ def _manifest(options: argparse.Namespace) -> ModelManifest:
     return dataclasses.replace(in_space(manifest, options.space), size=tuple(options.size))
 
 
-def _listen(slots: SimpleQueue[int]) -> None:
-    """Pass on the slots asked for, one byte each; end this process when the stage is gone.
-
-    A thread of its own, because the end must come through while a decode hangs.
-    """
-    while byte := os.read(0, 1):
-        slots.put(byte[0])
-    os._exit(0)
-
-
-def _serve(
-    decoder: Decoder, exchange: Exchange, slots: SimpleQueue[int], answers: BinaryIO
-) -> None:
+def _serve(decoder: Decoder, desk: Desk) -> None:
     """Answer requests until nobody listens."""
+    assert desk.exchange is not None
+    # Asked once: what a protocol has is looked up anew each time, in a gap between two pictures.
+    paint = decoder.decode_into if isinstance(decoder, DirectDecoder) else _painter(decoder)
+    idle = decoder.idle if isinstance(decoder, PatientDecoder) else None
     while True:
-        slot = slots.get()
+        request, slot = desk.take()
         try:
-            _make_picture(decoder, exchange, slot)
-            message = Message(Word.PICTURE, slot)
+            _make_picture(paint, desk.exchange, request, slot)
+            answer = Message(Word.PICTURE, slot, sequence=request.sequence)
         except Exception as error:  # noqa: BLE001 - the boundary: report, go on, let the stage judge
-            message = Message(Word.ERROR, slot, one_line(error))
+            desk.keep(slot)
+            answer = Message(Word.ERROR, text=one_line(error), sequence=request.sequence)
         try:
-            write_message(answers, message)
+            desk.say(answer)
         except BrokenPipeError:
             return
         # Behind the picture: a step for each, and more of them while nobody asks for one.
-        while _tries_more(decoder) and slots.empty():
+        while idle is not None and idle() and not desk.is_asked:
             pass
 
 
-def _make_picture(decoder: Decoder, exchange: Exchange, slot: int) -> None:
+def _make_picture(paint: Paint, exchange: Exchange, request: Request, slot: int) -> None:
     clock = WallClock()
     started = clock.now()
-    request: Request = exchange.read_request()
-    z, parameters = request.z[None], decode_parameters(request.parameters)
-    if isinstance(decoder, DirectDecoder):
-        decoder.decode_into(exchange.slots[slot], z, parameters)
-    else:
-        exchange.write_pixels(slot, decoder.decode(z, parameters)[0])
+    paint(exchange.slots[slot], request.z[None], decode_parameters(request.parameters))
     finished = clock.now()
     exchange.write_header(
         slot, Picture(request.sequence, request.index, finished - started, finished)
     )
 
 
-def _tries_more(decoder: Decoder) -> bool:
-    """One step of finding out what is fastest here; whether more are left."""
-    return isinstance(decoder, PatientDecoder) and decoder.idle()
+def _painter(decoder: Decoder) -> Paint:
+    """Has a decoder that cannot fill a slot itself fill one."""
+
+    def paint(pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
+        write_bands(pixels, decoder.decode(z, parameters)[0])
+
+    return paint
 
 
 if __name__ == "__main__":

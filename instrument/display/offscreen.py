@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+from collections.abc import Callable
 from typing import Any, Self
 
 import moderngl
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.display.gl_loader import finishing
 from instrument.display.look import Area, Size
 from instrument.display.virtual_controller import VirtualController
 from instrument.event import ControlEvent
 from instrument.frame import U8
-from instrument.timebase import WallClock
 
 
 class Offscreen:
@@ -29,12 +30,13 @@ class Offscreen:
         self._size = size
         self._ctx: moderngl.Context | None = None
         self._framebuffer: moderngl.Framebuffer | None = None
-        self._stopwatch = WallClock()
+        self._finish: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         self._ctx = _context()
         self._framebuffer = self._ctx.simple_framebuffer(self._size, 4)
         self._framebuffer.use()
+        self._finish = _finish_of(self._ctx)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -43,7 +45,7 @@ class Offscreen:
         if self._ctx is not None:
             self._ctx.release()
             _let_go()
-        self._framebuffer = self._ctx = None
+        self._framebuffer = self._ctx = self._finish = None
 
     @property
     def ctx(self) -> moderngl.Context:
@@ -67,18 +69,23 @@ class Offscreen:
         """Nobody can close what nobody sees."""
         return False
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """There is no screen that could be refreshed."""
+        return False
+
     def poll(self) -> list[ControlEvent]:
         """No hands reach it."""
         return []
 
-    def swap(self) -> float:
-        """Wait until everything is drawn, as a window's swap does; seconds it took.
+    def wait_until_drawn(self) -> None:
+        """Wait until everything is drawn: else it would be waited for in the next upload."""
+        assert self._finish is not None, "an Offscreen is opened by `with`"
+        self._finish()
 
-        Otherwise the drawing would be waited for somewhere else: in the next upload.
-        """
-        begun = self._stopwatch.now()
-        self.ctx.finish()
-        return self._stopwatch.now() - begun
+    def swap(self) -> float:
+        """There is nobody to show it to: 0 seconds."""
+        return 0.0
 
     def toggle_fullscreen(self) -> None:
         """There is no screen to fill."""
@@ -93,6 +100,16 @@ class Offscreen:
         # RGBA, for reading three bytes a pixel costs drivers ten times as much.
         pixels = np.frombuffer(self.framebuffer.read(components=4), np.uint8)
         return np.ascontiguousarray(pixels.reshape(height, width, 4)[::-1, :, :3])
+
+
+def _finish_of(ctx: moderngl.Context) -> Callable[[], None]:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            find = ctypes.CDLL("libEGL.so.1").eglGetProcAddress
+            find.restype = ctypes.c_void_p
+            if address := find(b"glFinish"):
+                return finishing(address)
+    return ctx.finish
 
 
 def _let_go() -> None:

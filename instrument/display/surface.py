@@ -47,8 +47,17 @@ class Surface(Protocol):
         """Whether somebody closed it."""
         ...
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """Whether `swap` should return at a refresh of a screen."""
+        ...
+
     def poll(self) -> list[ControlEvent]:
         """What hands did since the last poll, in order of time."""
+        ...
+
+    def wait_until_drawn(self) -> None:
+        """Wait until the driver has drawn everything, while other threads go on."""
         ...
 
     def swap(self) -> float:

@@ -6,12 +6,18 @@ imported only when a window is opened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import moderngl
 
 from instrument import InstrumentError
-from instrument.display.gl_loader import Loader
+from instrument.display.gl_loader import (
+    Loader,
+    create_window,
+    finishing,
+    one_picture_at_a_time,
+)
 from instrument.display.input import Input
 from instrument.display.look import Area, Size
 from instrument.display.monitors import (
@@ -67,11 +73,13 @@ class Window:
         self._glfw: Any = None
         self._window: Any = None
         self._ctx: moderngl.Context | None = None
+        self._finish: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
+        one_picture_at_a_time()
         self._glfw = start_glfw()
         self._glfw.poll_events()  # what was plugged since GLFW last looked
-        self._window = self._create()
+        self._window = create_window(self._glfw, self._size, self._title)
         self._glfw.make_context_current(self._window)
         loader: Any = Loader(self._glfw)
         try:
@@ -79,6 +87,7 @@ class Window:
         except Exception as error:  # moderngl raises nothing more special
             self.__exit__()
             raise InstrumentError(f"no OpenGL 3.3 in the window: {error}") from error
+        self._finish = finishing(loader.load("glFinish"))
         self._listen()
         self._framebuffer_size = self._glfw.get_framebuffer_size(self._window)
         self._pace()
@@ -97,28 +106,6 @@ class Window:
             # `monitors` may be using it.
             self._glfw.destroy_window(self._window)
             self._window = None
-
-    def _create(self) -> Any:
-        glfw = self._glfw
-        glfw.default_window_hints()
-        for hint, value in (
-            (glfw.CONTEXT_VERSION_MAJOR, 3),
-            (glfw.CONTEXT_VERSION_MINOR, 3),
-            (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
-            (glfw.OPENGL_FORWARD_COMPAT, True),  # macOS gives no core context without
-            (glfw.DEPTH_BITS, 0),
-            (glfw.STENCIL_BITS, 0),
-            # A click on the operator's screen must not fold up the output on the other.
-            (glfw.AUTO_ICONIFY, False),
-        ):
-            glfw.window_hint(hint, value)
-        window = glfw.create_window(*self._size, self._title, None, None)
-        if not window:
-            raise InstrumentError(
-                "no window with OpenGL 3.3: install the driver of the graphics card"
-                " (Debian: libgl1-mesa-dri), or play without a window (--headless)"
-            )
-        return window
 
     def _listen(self) -> None:
         glfw, window, hands = self._glfw, self._window, self._input
@@ -165,7 +152,7 @@ class Window:
         self._input.pointer(across, 1.0 - down)
 
     def _pace(self) -> None:
-        self._glfw.swap_interval(1 if self._vsync and self._watch.waits else 0)
+        self._glfw.swap_interval(1 if self.waits_for_refresh else 0)
 
     @property
     def controller(self) -> VirtualController | None:
@@ -207,6 +194,11 @@ class Window:
         notices, self._notices = self._notices, []
         return notices
 
+    @property
+    def waits_for_refresh(self) -> bool:
+        """Whether a swap waits for the screen: not in a window that nobody sees."""
+        return self._vsync and self._watch.waits
+
     def poll(self) -> list[ControlEvent]:
         """What hands did since the last poll, in order of time."""
         self._glfw.poll_events()
@@ -216,12 +208,20 @@ class Window:
         self._show_pointer()
         return self._input.take()
 
+    def wait_until_drawn(self) -> None:
+        """Wait until the driver has drawn everything, while other threads go on."""
+        assert self._finish is not None, "a Window is opened by `with`"
+        self._finish()
+
     def swap(self) -> float:
         """Show what was drawn; seconds it took, 0 while minimised."""
         if min(self.framebuffer_size) < 1:
             return 0.0  # some systems wait for ever for a window without a pixel
         begun = self._stopwatch.now()
         self._glfw.swap_buffers(self._window)
+        # Some drivers take two or three pictures before they wait, each a refresh older than the
+        # next. Only what is on the screen is done.
+        self.wait_until_drawn()
         took = self._stopwatch.now() - begun
         if self._watch.took(took) and self._vsync:
             self._pace()

@@ -8,18 +8,16 @@ owes first and shows only the newest, so the record never drops a row.
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from instrument.event import ControlEvent
 from instrument.latent.space import F32
+from instrument.live.calm import Housekeeping, undisturbed
 from instrument.live.captions import Captions
 from instrument.live.decks import Rehearsal
 from instrument.live.inbox import Inbox, Script, in_performance_time
@@ -37,7 +35,6 @@ from instrument.timebase import Clock, FrameRate
 _log = logging.getLogger(__name__)
 
 _LONGEST_STALL = 30.0  # s: after more, the machine slept; the performance did too
-_COLLECT_EVERY = 600  # ticks
 
 
 @dataclass(slots=True)
@@ -76,7 +73,7 @@ class Loop:
         self._projection = self._pacing = None
         if show.screen is not None:
             self._projection = Projection(
-                show.screen, self._performer.space, self._clock, self.meters
+                show.screen, self._performer.space, self._clock, self.meters, show.rate
             )
             if not self._script.says([EVENED]):  # one that was a take says by itself what was said
                 self._pacing = Pacing(self._performer, show.rate)
@@ -85,7 +82,8 @@ class Loop:
         self._frame = 0  # the row that is due next, since the origin
         self._index = 0  # the same since the loop began: what a picture is called
         self._taken_index = -1  # the newest row that was handed to the tape
-        self._waited = self._swapped = 0.0
+        self._elsewhere = 0.0  # s of this tick that decoder, driver and screen took
+        self._housekeeping = Housekeeping(show.clock)
         self._causes: set[tuple[type[BaseException], str]] = set()
         self._stopping = False
 
@@ -112,7 +110,7 @@ class Loop:
             return  # somebody counts on this take: better no show than one without it
         if self._projection is not None:
             self._projection.begin()
-        with _undisturbed():
+        with undisturbed():
             while not self._stopping and (total is None or self._index < total):
                 self._clock.wait_until(self._origin + show.rate.time_of(self._frame))
                 try:
@@ -131,19 +129,28 @@ class Loop:
             self._origin += lateness
             lateness = 0.0
         self.meters.tick(lateness)
-        self._waited = self._swapped = 0.0
-        self._perform(due)
-        behind = self._clock.now() >= self._origin + self._show.rate.time_of(self._frame + 1)
-        if self._show.screen is not None and self._projection is not None and not behind:
+        self._elsewhere = 0.0
+        asked = self._perform(due)
+        if self._show.screen is None or self._projection is None or not asked:
+            pass
+        elif not self._projection.lets_pass(self._origin + due, self._next_tick):
             self._present(self._show.screen, self._projection)
+            self._origin += self._projection.align(self._index, self._origin + due, begun)
         spent = self._clock.now() - begun
-        self.meters.overhead.add(spent - self._waited - self._swapped)
-        if self.meters.ticks % _COLLECT_EVERY == 0 and spent < 0.5 * self._show.rate.period:
-            gc.collect(1)
+        self.meters.overhead.add(spent - self._elsewhere)
+        self._housekeeping.tick(self._next_tick)
 
     # From events to a row.
 
-    def _perform(self, due: float) -> None:
+    @property
+    def _next_tick(self) -> float:
+        return self._origin + self._show.rate.time_of(self._frame + 1)
+
+    def _perform(self, due: float) -> bool:
+        """Move on to `due`; whether its picture was asked for: not where the next row is due.
+
+        What is asked is asked as soon as z is known: all else is done while it is decoded.
+        """
         show, tape = self._show, self._show.tape
         if show.screen is not None:
             show.inbox.put_all(show.screen.surface.poll())
@@ -167,9 +174,13 @@ class Loop:
         self._follow()
         self._z = self._performer.z(self._performance)
         self._values = self._performer.values(self._performance)
+        asked = self._projection is not None and self._clock.now() < self._next_tick
+        if self._projection is not None and asked:
+            self._projection.ask(self._index, self._z, self._values)
         self._take_row(self._performance.time)
         seen = reflection_of(self._performer, self._performance, self._values, tape.is_running)
         show.rig.follow(self._performance, seen, self._clock.now())
+        return asked
 
     def _take_row(self, time: float) -> None:
         self._show.tape.row(time, self._z, self._values.astype(np.float32))
@@ -236,13 +247,12 @@ class Loop:
     # From a row to light.
 
     def _present(self, screen: Screen, projection: Projection) -> None:
-        next_tick = self._origin + self._show.rate.time_of(self._frame + 1)
-        self._waited = projection.receive(self._index, self._z, self._values, next_tick)
+        self._elsewhere = projection.receive(self._values, self._next_tick)
         self._pace(projection)
         self._collect_messages(screen)
         now = self._clock.now()
         hud = self._captions.hud(screen, projection, self._performance, self._values, now)
-        self._swapped = projection.draw(self._values, hud)
+        self._elsewhere += projection.draw(self._values, hud)
         self._stopping = self._stopping or screen.surface.closed
 
     def _pace(self, projection: Projection) -> None:
@@ -275,19 +285,3 @@ class Loop:
             if self._performance.time < due:
                 self._performance = self._performer.advance(self._performance, due)
             self._take_row(due)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No garbage collection within a tick, and threads that yield within a millisecond."""
-    interval = sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    sys.setswitchinterval(0.001)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-        gc.enable()
-        gc.unfreeze()

@@ -49,10 +49,12 @@ class Meters:
         self.ticks = 0
         self.late_ticks = 0
         self.shown = 0
-        self.overhead = Ring.empty()  # a tick less waiting for the decoder and the swap
+        self.overhead = Ring.empty()  # a tick less waiting for decoder, driver and swap
         self.latency = Ring.empty()  # from an event's own time to the swap that shows it
         self.swaps = Ring.empty()
-        self.draw_seconds = 0.002  # draw and swap, smoothed: what the wait must leave room for
+        self.driver = Ring.empty()  # of a tick, until everything was drawn
+        # After a picture came, smoothed: what who waits for it must leave room for.
+        self.draw_seconds = 0.002
         self._unseen: deque[tuple[int, float]] = deque(maxlen=256)
         self._last_shown = 0.0
         self.shown_rate = 0.0
@@ -71,9 +73,13 @@ class Meters:
         """An event of clock second `time` went into row `index`."""
         self._unseen.append((index, time))
 
-    def shows(self, index: int, drew: float, swap: float, now: float) -> None:
-        """The picture of row `index` became visible at `now`."""
-        self.draw_seconds += _SMOOTHING * (drew + swap - self.draw_seconds)
+    def shows(self, index: int, work: float, driver: float, swap: float, now: float) -> None:
+        """The picture of row `index` became visible at `now`, after `work` seconds of drawing.
+
+        For `driver` seconds of them the driver was waited for; then it was swapped in `swap`.
+        """
+        self.draw_seconds += _SMOOTHING * (work - self.draw_seconds)
+        self.driver.add(driver)
         self.swaps.add(swap)
         if self.first_picture is None:
             self.first_picture = now

@@ -11,18 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from instrument.display.hud import Hud
-from instrument.display.look import Fit, Look
+from instrument.display.look import Fit, Look, Size
 from instrument.display.presenter import LAYERS, Presenter
 from instrument.display.surface import Surface
 from instrument.display.virtual_controller import VirtualController
 from instrument.frame import U8, Frame
 from instrument.latent.space import F32, F64
+from instrument.live.alignment import Alignment, Shown
 from instrument.live.decks import Decks
 from instrument.live.meters import Meters
+from instrument.live.patience import Patience
 from instrument.performance.parameters import ParameterSpace
-from instrument.timebase import Clock
+from instrument.timebase import Clock, FrameRate
 
 _SPARE = 0.002  # s a tick keeps free before the next one
+_WHOLE = 0.85  # of a period: a tick that began in time has as much left when it is asked
 _SENT = ("/model/snapshot", "/model/truncation")  # what a model hears of beside z
 
 
@@ -57,10 +60,14 @@ class _Held:
 
 
 class Projection:
-    """The way of every row of one show. `receive`, then `draw`, once a tick."""
+    """The way of every row of one show. `ask`, `receive`, then `draw`, once a tick."""
 
-    def __init__(self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters) -> None:
+    def __init__(
+        self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters, rate: FrameRate
+    ) -> None:
         self._screen, self._clock, self._meters = screen, clock, meters
+        self._alignment, self._period = Alignment(rate.period), rate.period
+        self._patience = Patience()
         self._first, self._second, self._share, self._gain, self._blackout, self._freeze = (
             space.index(address)
             for address in (
@@ -72,10 +79,11 @@ class Projection:
         self._held = [_Held(number) for number in range(1, LAYERS + 1)]
         self._mix = 0.0  # the share of layer 1 in what is shown
         self._since: dict[int, int] = {}  # who is seen, and from which row on
-        self._shown_index = -1
+        self._shown_index = self._asked = -1
+        self._place: tuple[bool, Size] = False, (0, 0)  # what is known of the screen holds here
+        self._drawn = 0.0, 0.0  # when the last picture was drawn, and when its swap returned
         self.seen: tuple[int, ...] = ()  # the models whose pictures this tick shows
-        # What came in this tick, if one model is seen; forgotten in `draw`.
-        self.arrived: Frame | None = None
+        self.arrived: Frame | None = None  # in this tick, if one model is seen; until `draw`
 
     def begin(self) -> None:
         """Show what is there before anything is decoded."""
@@ -98,17 +106,21 @@ class Projection:
                 return decks.message(number)
         return None
 
-    def receive(self, index: int, z: F32, values: F64, until: float) -> float:
-        """Ask for the pictures of row `index` and take what is there before clock second `until`.
-
-        Returns the seconds spent waiting.
-        """
+    def ask(self, index: int, z: F32, values: F64) -> None:
+        """Ask for the pictures of row `index`; waits for nothing."""
         seen = self._who_is_seen(values)
-        self.seen = seen
+        self.seen, self._asked = seen, index
         self._since = {number: self._since.get(number, index) for number in seen}
-        self._ask(index, z, values)
+        parameters = {address: values.item(column) for address, column in self._sent}
+        for number in seen:
+            process = self._screen.decks.process(number)
+            if process is not None:
+                process.post(index, z, parameters)
+
+    def receive(self, values: F64, until: float) -> float:
+        """Take what is there before clock second `until`. Returns the seconds spent waiting."""
         begun = self._clock.now()
-        frames = [(number, self._newest(number, begun, until)) for number in seen]
+        frames = [(number, self._newest(number, begun, until)) for number in self.seen]
         waited = self._clock.now() - begun
         self.arrived = frames[0][1] if len(frames) == 1 else None
         if values[self._freeze] < 0.5:
@@ -123,13 +135,6 @@ class Projection:
             return (first,)
         return (second,) if share >= 1.0 else (first, second)
 
-    def _ask(self, index: int, z: F32, values: F64) -> None:
-        parameters = {address: float(values[column]) for address, column in self._sent}
-        for number in self._since:
-            process = self._screen.decks.process(number)
-            if process is not None:
-                process.post(index, z, parameters)
-
     def _newest(self, number: int, begun: float, until: float) -> Frame | None:
         """A model's newest picture, waited for: not at all where it cannot come in this tick."""
         process = self._screen.decks.process(number)
@@ -140,8 +145,17 @@ class Projection:
         room = until - begun - self._meters.draw_seconds - _SPARE
         if process.state != "ready" or process.decode_seconds > room:
             return process.newest(after, 0.0)
+        if not self._patience.pays:
+            self._patience.went_without()
+            return process.newest(after, 0.0)
         # Two decode side by side: what the first took is no longer there to wait for the second.
-        return process.newest(after, max(0.0, begun + room - self._clock.now()))
+        left = max(0.0, begun + room - self._clock.now())
+        # The picture before may have come too late for its own tick. To be content with it now
+        # would be to stay a tick behind for ever: it is shown only where this row's does not come.
+        own = process.newest(max(after, self._asked - 1), left)
+        if until - begun > _WHOLE * self._period:  # who began late says nothing of the decoder
+            self._patience.waited(own is not None)
+        return own or process.newest(after, 0.0)
 
     def _take(self, frames: list[tuple[int, Frame | None]]) -> None:
         """Upload what came."""
@@ -180,19 +194,73 @@ class Projection:
         on_top = self._held[1].model == int(values[self._second])
         self._mix = share if on_top else 1.0 - share
 
+    def align(self, index: int, due: float, begun: float) -> float:
+        """How many seconds later ticks should begin, to be in step with the screen.
+
+        The tick of row `index` was to begin at clock second `due`, and did at `begun`.
+        """
+        surface = self._screen.surface
+        place = surface.waits_for_refresh, surface.framebuffer_size
+        if place != self._place:  # another screen, as like as not
+            self._place, self._alignment = place, Alignment(self._period)
+        if not self._waits:
+            return 0.0
+        drawn, swapped = self._drawn
+        work = drawn - begun
+        if self._is_quick and self._shown_index < index:  # it came too late, or not at all
+            work = max(work, self.decode_seconds + self._meters.draw_seconds + _SPARE)
+        return self._alignment.swapped(Shown(due, begun, work, swapped))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether swaps should wait for a screen; without a pixel they never do."""
+        surface = self._screen.surface
+        return surface.waits_for_refresh and min(surface.framebuffer_size) >= 1
+
+    @property
+    def _is_quick(self) -> bool:
+        """Whether a tick that begins in time can wait for its picture."""
+        return (
+            self._patience.pays
+            and self.decode_seconds < self._period - self._meters.draw_seconds - _SPARE
+        )
+
+    def lets_pass(self, due: float, until: float) -> bool:
+        """Whether the tick of clock second `due` had better show nothing.
+
+        A swap that just missed its refresh waits for the next one and makes this tick late, and
+        its swap the next tick, and every picture is a refresh older than it must be. One that is
+        left out ends that, and no refresh goes without a picture: the late one is on it.
+        """
+        drawn, swapped = self._drawn
+        held_up = self._alignment.is_late(swapped - drawn) and self._alignment.is_late(
+            swapped - due
+        )
+        if not (held_up and self._waits and self._is_quick) or self._alignment.is_screen is False:
+            return False
+        room = until - self._clock.now() - self._meters.draw_seconds - _SPARE
+        return self._alignment.aligned or self.decode_seconds > room
+
     def draw(self, values: F64, hud: Hud) -> float:
-        """Show the pictures and `hud`. Returns the seconds the swap took."""
+        """Show the pictures and `hud`. Returns the seconds that driver and screen took."""
         screen, surface = self._screen, self._screen.surface
         self.arrived = None  # it lies in a decoder's memory, and would hold it open
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
-        drawing = self._clock.now()
+        begun = self._clock.now()
         if screen.controller is not None and min(size) >= 1:
             screen.controller.resize(size)
-            screen.controller.look(drawing)
+            screen.controller.look(begun)
         surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
         screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix, screen.controller)
-        drew = self._clock.now() - drawing
-        swapped = surface.swap()
-        self._meters.shows(self._shown_index, drew, swapped, self._clock.now())
-        return swapped
+        handed_over = self._clock.now()
+        surface.wait_until_drawn()
+        drawn = self._clock.now()
+        swap = surface.swap()
+        swapped = self._clock.now()
+        self._drawn = drawn, swapped
+        # To wait for the screen is no work: a picture may come until it has to be drawn.
+        waits = self._waits and self._alignment.is_screen is not False
+        work = (drawn if waits else swapped) - begun
+        self._meters.shows(self._shown_index, work, drawn - handed_over, swap, swapped)
+        return swapped - handed_over

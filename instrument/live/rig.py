@@ -57,7 +57,7 @@ def reflection_of(
     performer: Performer, performance: Performance, values: F64, recording: bool
 ) -> Reflection:
     """How things stand in `performance`, whose values are `values F64[P]`."""
-    told = list(performer.told)
+    told = performer.told_columns
     set_by_hand = performance.values.copy()
     set_by_hand[told] = values[told]
     beat = performer.beat_at(performance, performance.time)
@@ -82,7 +82,7 @@ def reflection_of(
 
 def _places(performer: Performer, aim: Aim) -> list[str]:
     """The triggers of the waypoints that z, and groups of its layers, are heading for."""
-    names = [waypoint.name for waypoint in performer.bank]
+    names = performer.names
     lit = []
     if aim.kind == "waypoint":
         lit += [f"/waypoint/{word}/go" for word in (aim.waypoint + 1, names[aim.waypoint])]

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from instrument.decoder import exchange
 from instrument.decoder import memory as shared
-from instrument.decoder.exchange import Exchange, Message, Picture, Request, Word
+from instrument.decoder.exchange import (
+    REQUESTS,
+    SLOTS,
+    Exchange,
+    Message,
+    Picture,
+    Request,
+    Word,
+)
 from instrument.decoder.protocol import DecoderSpec
 from instrument.latent.space import LatentSpec
 
@@ -25,18 +33,21 @@ def both_sides():
     path.unlink(missing_ok=True)
 
 
-def test_a_request_crosses_whole(both_sides):
+def test_requests_cross_whole_and_stay_apart(both_sides):
     stage, decoder = both_sides
     z = np.arange(15, dtype=np.float32).reshape(3, 5)
-    stage.write_request(Request(7, -3, z, b'{"/a":1}'))
-    request = decoder.read_request()
-    assert (request.sequence, request.index, request.parameters) == (7, -3, b'{"/a":1}')
-    assert np.array_equal(request.z, z)
+    for number in range(REQUESTS):
+        stage.write_request(number, Request(7 + number, -3, z + number, b'{"/a":%d}' % number))
+    for number in range(REQUESTS):
+        request = decoder.read_request(number)
+        assert (request.sequence, request.index) == (7 + number, -3)
+        assert request.parameters == b'{"/a":%d}' % number
+        assert np.array_equal(request.z, z + number)
 
 
 def test_pictures_cross_opaque_and_stay_apart(both_sides):
     stage, decoder = both_sides
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 17, 23, 3), np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (SLOTS, 17, 23, 3), np.uint8)
     for slot, rgb in enumerate(pictures):
         decoder.write_picture(slot, rgb, Picture(slot, 10 * slot, 0.5, 9.0))
     for slot, rgb in enumerate(pictures):
@@ -80,13 +91,22 @@ def test_without_room_in_shared_memory_a_temp_file_serves(monkeypatch, tmp_path)
         assert path.parent == tmp_path
 
 
-@given(st.sampled_from(list(Word)), st.integers(0, 255), st.text(max_size=50))
-def test_messages_are_read_as_written(word, slot, text):
+@given(st.none() | st.integers(0, REQUESTS - 1), st.sets(st.integers(0, SLOTS - 1), max_size=SLOTS))
+def test_a_turn_is_one_byte_and_read_as_written(request_number, slots):
+    (byte,) = exchange.encode_turn(request_number, slots)
+    assert exchange.decode_turn(byte) == (request_number, sorted(slots))
+
+
+@given(
+    st.sampled_from(list(Word)), st.integers(0, 255), st.text(max_size=50),
+    st.integers(0, 2**64 - 1),
+)  # fmt: skip
+def test_messages_are_read_as_written(word, slot, text, sequence):
     text = text.encode("utf-8", "replace").decode()
     pipe = io.BytesIO()
-    exchange.write_message(pipe, Message(word, slot, text))
+    exchange.write_message(pipe, Message(word, slot, text, sequence))
     pipe.seek(0)
-    assert exchange.read_message(pipe) == Message(word, slot, text)
+    assert exchange.read_message(pipe) == Message(word, slot, text, sequence)
     assert exchange.read_message(pipe) is None
 
 

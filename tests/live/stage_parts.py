@@ -46,6 +46,7 @@ class FakeSurface:
     framebuffer_size: tuple[int, int] = (64, 64)
     picture_area: object = None
     controller: object = None
+    waits_for_refresh: bool = False
 
     @property
     def closed(self) -> bool:
@@ -56,6 +57,8 @@ class FakeSurface:
         said = [event for event in self.events if event.time <= now]
         self.events = [event for event in self.events if event.time > now]
         return said
+
+    def wait_until_drawn(self) -> None: ...
 
     def swap(self) -> float:
         self.swaps += 1
