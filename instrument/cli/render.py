@@ -27,7 +27,7 @@ from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.spaces import taking
-from instrument.latent.arrays import write_atomically
+from instrument.latent.arrays import taken, write_atomically
 from instrument.latent.sequence import ModelReference, ZSequence
 from instrument.studio.codecs import MOVIES
 from instrument.studio.farm_job import job_template
@@ -36,6 +36,8 @@ from instrument.studio.render import check_model
 from instrument.timebase import FrameRange, FrameRate
 
 PLAIN = FilmWishes()
+_MIX = (FIRST, SECOND, SHARE)
+_TOGETHER = 4096  # rows
 
 
 def render_command(
@@ -182,8 +184,7 @@ def models_of(
     if len(sequence) == 0:
         raise InstrumentError(f"{source}: holds no frame")
     references = sequence.models or (sequence.model,)
-    columns = {a: c for a in (FIRST, SECOND, SHARE) if (c := sequence.column(a)) is not None}
-    numbers = sorted(parts_of(columns, len(sequence)))
+    numbers = sorted(_shown(sequence))
     if numbers[-1] > len(references):
         raise InstrumentError(f"{source}: shows model {numbers[-1]}, and lists {len(references)}")
     found = {}
@@ -194,6 +195,18 @@ def models_of(
         check_model(own, found[number].spec, allow_other_model=name is not None)
         _tell_a_change(reference, found[number], source)
     return found
+
+
+def _shown(sequence: ZSequence) -> set[int]:
+    """The numbers of the models that `sequence` shows; its rows are looked at a few at a time."""
+    columns = {a: sequence.addresses.index(a) for a in _MIX if a in sequence.addresses}
+    if not columns:
+        return {1}
+    shown = set[int]()
+    for start in range(0, len(sequence), _TOGETHER):
+        rows = taken(sequence.parameters, slice(start, start + _TOGETHER))
+        shown |= parts_of({a: rows[:, column] for a, column in columns.items()}, len(rows)).keys()
+    return shown
 
 
 def _largest(playing: Mapping[int, ModelManifest]) -> Size:

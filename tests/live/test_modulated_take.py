@@ -9,7 +9,8 @@ from instrument.live.loop import Loop, Show
 from instrument.performance.preset import load_preset
 from instrument.resources import bundled
 from instrument.take.reader import read_take
-from instrument.take.replay import resample, verify
+from instrument.take.replay import verify
+from instrument.take.sampling import resample
 from instrument.timebase import FrameRate, StepClock
 
 TABLES = """
