@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studio_fakes import Barcodes, barcode, indexed
+from studio_fakes import Barcodes, Repeated, barcode, indexed
 
 from instrument import InstrumentError
 from instrument.decoder.protocol import DecoderSpec
@@ -17,7 +17,6 @@ from instrument.studio.encode import open_film, read_frames
 from instrument.studio.finishing import Bare, Fine, FineFrames, PlainFrames
 from instrument.studio.light import to_code, to_linear
 from instrument.studio.render import render
-from instrument.studio.shutter import Instant
 from instrument.timebase import FrameRange
 
 SIZE = (16, 16)
@@ -70,7 +69,7 @@ def test_levels_come_through_the_fine_way_untouched(depth: int) -> None:
 def test_a_sample_mean_is_a_mean_of_light() -> None:
     sequence = indexed(8)
     sequence.z[:, 0] = [0, 1000] * 4
-    frames = FineFrames(sequence, Greys(), Fine(exposure=Instant(sequence, 2)), SIZE, 32, 3)
+    frames = FineFrames(sequence, Greys(), Fine(exposure=Repeated(sequence, 2)), SIZE, 32, 3)
     pictures = frames.decode(0, 4)
     assert pictures.shape == (4, 16, 16, 3)
     assert pictures == pytest.approx(float(to_code(np.float32([0.5]))[0]), abs=1e-6)
@@ -82,7 +81,7 @@ def test_the_batch_is_not_seen(batch: int) -> None:
     sequence = indexed(24)
     sequence.z[:, 0] = rng.integers(0, 1000, 24)
     decoder = Greys()
-    fine = Fine(exposure=Instant(sequence, 6))
+    fine = Fine(exposure=Repeated(sequence, 6))
     wanted = FineFrames(sequence, Greys(), fine, SIZE, 8, 24).decode(0, 4)
     assert np.array_equal(FineFrames(sequence, decoder, fine, SIZE, 8, batch).decode(0, 4), wanted)
     assert max(decoder.asked) <= batch
@@ -92,7 +91,7 @@ def test_fades_within_a_frame_are_averaged_too() -> None:
     gain = np.array([0, 1, 1, 1], np.float32)[:, None]
     sequence = indexed(4, parameters=gain, addresses=("/master/gain",))
     sequence.z[:, 0] = 500
-    fine = Fine(Fading(), exposure=Instant(sequence, 4))
+    fine = Fine(Fading(), exposure=Repeated(sequence, 4))
     frames = FineFrames(sequence, Greys(), fine, SIZE, 32, 2)
     finished = frames.finish(frames.decode(0, 1)[0], 0)
     light = float(to_linear(np.float32([0.5]))[0]) * 3 / 4
@@ -174,7 +173,7 @@ def test_the_frame_that_fails_is_named_here_too(tmp_path: Path) -> None:
 
     with pytest.raises(InstrumentError, match=r"frame 3: greys failed \(RuntimeError: too hot"):
         sequence = indexed(10)
-        fine = Fine(exposure=Instant(sequence, 2))
+        fine = Fine(exposure=Repeated(sequence, 2))
         render(sequence.cut(FrameRange(0, 5)), Failing(), tmp_path / "film.mp4", fine=fine, batch=4)
     assert list(tmp_path.iterdir()) == []
 
