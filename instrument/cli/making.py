@@ -106,7 +106,7 @@ def make(
             there_too = farm and farm(work, manifest, showing.events)
             tally = there_too or making.render(wanted)
         if manner.part:
-            return making.report(tally, tally.records, asked, asked)
+            return making.report(tally, pictures_sha256(tally.records), asked, asked)
         return making.finish(tally, sheet)
     except (Stopped, KeyboardInterrupt) as stop:
         raise _stopped(stop, work, showing) from None
@@ -157,19 +157,20 @@ class _Making:
         if sheet is not None:
             decoder = self._open(1).decoder
             write_sheet(sheet, film.played.held.cut(film.rows), decoder, film.presented)
-        assemble(self._work, manifest, records, film.extras)
-        return self.report(tally, records, film.rows, None)
+        pictures = assemble(self._work, manifest, records, film.extras)
+        return self.report(tally, pictures, film.rows, None)
 
     def report(
-        self, tally: Tally, records: Records, rows: FrameRange, part: FrameRange | None
+        self, tally: Tally, pictures: str, rows: FrameRange, part: FrameRange | None
     ) -> Made:
+        """`pictures` is the one SHA-256 for all of them."""
         rate, manifest = self._manifest.rate, self._manifest
         reference = _reference(self._film)
         return Made(
             self._film.out, len(rows), rate.time_of(len(rows)), manifest.size, rate, reference,
             self._clock.now() - self._began, tally.decode_seconds, tally.encode_seconds,
             len(rows) - tally.rendered, manifest.batch, manifest.chunk,
-            len(self._job.frames) if self._job else 0, pictures_sha256(records), part,
+            len(self._job.frames) if self._job else 0, pictures, part,
         )  # fmt: skip
 
     def _open(self, workers: int) -> Job:
@@ -198,12 +199,16 @@ def _assembled_before(film: Film, manifest: Manifest) -> Made:
 
 
 def _write_hashes(path: Path, manifest: Manifest, records: Records) -> None:
-    pictures = [picture for record in records.values() for picture in record.pictures]
-    fields = {**manifest.to_json(), "pictures": pictures,
-              "pictures_sha256": pictures_sha256(records)}  # fmt: skip
+    fields = {**manifest.to_json(), "pictures_sha256": pictures_sha256(records)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as file:
-        file.write(json.dumps(fields, indent=1).encode() + b"\n")
+        # Chunk by chunk: there may be millions.
+        file.write(json.dumps(fields, indent=1).removesuffix("\n}").encode())
+        file.write(b',\n "pictures": [')
+        for number, record in enumerate(records.values()):
+            listed = ",\n".join(f'  "{picture}"' for picture in record.pictures)
+            file.write(f"{',' if number else ''}\n{listed}".encode())
+        file.write(b"\n ]\n}\n")
 
 
 def _stopped(stop: BaseException, work: Workplace, showing: Showing) -> SystemExit:

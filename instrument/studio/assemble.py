@@ -57,11 +57,16 @@ def verify(manifest: Manifest, records: Records, frames: Frames) -> list[int]:
 
     Raises InstrumentError naming one that is not what was encoded.
     """
-    rows = np.concatenate([np.arange(c.start, c.stop) for c in records])
     chance = np.random.Generator(np.random.Philox(int(manifest.sha256[:16], 16)))
-    chosen = sorted(chance.choice(rows, min(_VERIFIED, len(rows)), replace=False).tolist())
-    for row in chosen:
-        chunk = next(c for c in records if c.start <= row < c.stop)
+    chunks = list(records)
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    total = int(ends[-1])
+    chosen = []
+    for place in sorted(chance.choice(total, min(_VERIFIED, total), replace=False).tolist()):
+        number = int(np.searchsorted(ends, place, side="right"))
+        chunk = chunks[number]
+        row = chunk.stop - (int(ends[number]) - place)
+        chosen.append(row)
         start = row // manifest.batch * manifest.batch
         pictures = frames.decode(start, min(start + manifest.batch, manifest.total))
         finished = np.ascontiguousarray(frames.finish(pictures[row - start], row))
@@ -85,8 +90,9 @@ def assemble(work: Workplace, manifest: Manifest, records: Records, extras: Extr
     else:
         parts = [(work.path_of(chunk), len(chunk)) for chunk in chunks]
         splice(parts, work.out, manifest.rate, extras)
+    pictures = pictures_sha256(records)
     work.discard()
-    return pictures_sha256(records)
+    return pictures
 
 
 def pictures_sha256(records: Records) -> str:

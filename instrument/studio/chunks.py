@@ -25,7 +25,7 @@ from instrument.studio.film import FilmWriter, Pixels
 from instrument.studio.finishing import Frames
 from instrument.studio.render import Progress
 from instrument.studio.render_manifest import Manifest
-from instrument.studio.workplace import ChunkRecord, Workplace, seal
+from instrument.studio.workplace import ChunkRecord, Workplace
 from instrument.timebase import FrameRange, WallClock
 
 _FINISHED_AHEAD = 4  # frames laid out before they are encoded
@@ -196,8 +196,7 @@ class _Rendering:
     def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[bytes]) -> None:
         """Finish the film of a chunk, seal it and put it in its place."""
         writer.close()
-        record = ChunkRecord(chunk, *seal(writer.path), b"".join(hashes))
-        self._job.work.keep(self._job.manifest, writer.path, record)
+        record = self._job.work.keep(self._job.manifest, writer.path, chunk, b"".join(hashes))
         self._tally.records[chunk] = record
         self._tally.made.add(chunk)
         self._watch.chunk(record)

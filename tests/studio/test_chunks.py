@@ -117,7 +117,7 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     tally = rendered(out)
     work, chunk = job(out, manifest()).work, FrameRange(20, 40)
     file, record = work.path_of(chunk), work.record_of(chunk)
-    data = bytearray(file.read_bytes())
+    before, data = pictures_sha256(tally.records), bytearray(file.read_bytes())
     if harm == "flip":
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
@@ -137,9 +137,8 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     again = rendered(out, watch=Watch(damaged=damaged.append))
     assert again.made == {chunk}
     assert damaged == ([] if harm == "gone" else [file])
-    assert pictures_sha256(dict(sorted(again.records.items(), key=lambda r: r[0].start))) == (
-        pictures_sha256(tally.records)
-    )
+    in_order = dict(sorted(again.records.items(), key=lambda r: r[0].start))
+    assert pictures_sha256(in_order) == before
 
 
 def test_who_says_stop_gets_whole_chunks(tmp_path: Path) -> None:
@@ -299,3 +298,27 @@ def test_every_frame_is_seen_in_order(tmp_path: Path) -> None:
 
     rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see), decoders=2)
     assert seen == list(range(50))
+
+
+def test_what_frames_were_stays_on_the_disk(tmp_path: Path) -> None:
+    tally = rendered(tmp_path / "film.mov")
+    record = tally.records[FrameRange(20, 40)]
+    assert len(record.pictures) == 20 and len(record.digests) == 640
+    assert bytes.fromhex(record.pictures[7]) == record.digests[224:256]
+    record.path.unlink()
+    with pytest.raises(InstrumentError, match=r"0000020-0000040\.json: is no longer"):
+        pictures_sha256(tally.records)
+
+
+def test_verified_frames_come_from_all_chunks(tmp_path: Path) -> None:
+    """Of many films: in each three of its frames, in order, and any frame now and then."""
+    seen = set()
+    for number in range(60):
+        what = manifest(total=7, chunk=3, film=number)
+        made = job(tmp_path / f"{number}.mov", what)
+        made.work.begin(what)
+        records = complete(made.work, what, render_chunks(made, what.chunks, Watch()).records)
+        rows = verify(what, records, made.frames[0])
+        assert len(set(rows)) == 3 and rows == sorted(rows)
+        seen |= set(rows)
+    assert seen == set(range(7))
