@@ -166,7 +166,10 @@ def _open_movie(
         partial.touch()  # PyAV opens it at the first picture: too late to hear that it cannot be
         undo.callback(partial.unlink, missing_ok=True)
         container = av.open(
-            str(partial), "w", format=MUXERS[suffix], container_options=timing(suffix, rate, part)
+            str(partial),
+            "w",
+            format=MUXERS[suffix],
+            container_options=timing(suffix, rate, part=part),
         )
         undo.callback(container.close)
         stream = _add_stream(container, size, rate, movie, quality)
