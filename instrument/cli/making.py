@@ -22,6 +22,7 @@ from instrument.latent.arrays import write_atomically
 from instrument.latent.sequence import ModelReference
 from instrument.studio.assemble import Records, assemble, complete, pictures_sha256, verify
 from instrument.studio.chunks import Job, Stopped, Tally, render_chunks
+from instrument.studio.disk_room import Forecast
 from instrument.studio.encode import count_frames
 from instrument.studio.render import RenderReport
 from instrument.studio.render_manifest import Manifest
@@ -43,8 +44,8 @@ class Showing:
 
 
 QUIET = Showing()
-# Makes the chunks of a film elsewhere: (place, manifest, whether events are shown) → what there is.
-Farming = Callable[[Workplace, Manifest, bool], Tally]
+# Makes the chunks of a film elsewhere: (place, manifest, what is shown, whether room is spared).
+Farming = Callable[[Workplace, Manifest, Showing, bool], Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def make(
         else:
             if going_on and not manner.part:
                 say(f"going on with the render of {film.out} that is in {work.folder.name}")
-            there_too = farm and farm(work, manifest, showing.events)
+            there_too = farm and farm(work, manifest, showing, manner.spare)
             tally = there_too or making.render(wanted)
         if manner.part:
             return making.report(tally, pictures_sha256(tally.records), asked, asked)
@@ -133,6 +134,7 @@ class _Making:
     def render(self, wanted: Sequence[FrameRange]) -> Tally:
         total = sum(map(len, wanted))
         missing = sum(len(c) for c in wanted if not self._work.record_of(c).exists())
+        forecast = Forecast(self._work.out, total, total - missing, say, spare=self._manner.spare)
         job = self._open(workers_for(self._manifest, self._manner.workers, missing))
         if self._showing.events:
             event("start", frames=total, kept=total - missing, chunks=len(wanted))
@@ -141,7 +143,7 @@ class _Making:
             watching(
                 total, f"rendering {self._film.out.name}", stop,
                 events=self._showing.events, preview=self._showing.preview,
-                openjd=self._showing.openjd,
+                openjd=self._showing.openjd, forecast=forecast,
             ) as watch,
         ):  # fmt: skip
             return render_chunks(job, wanted, watch)
@@ -157,7 +159,7 @@ class _Making:
         if sheet is not None:
             decoder = self._open(1).decoder
             write_sheet(sheet, film.played.held.cut(film.rows), decoder, film.presented)
-        pictures = assemble(self._work, manifest, records, film.extras)
+        pictures = assemble(self._work, manifest, records, film.extras, spare=self._manner.spare)
         return self.report(tally, pictures, film.rows, None)
 
     def report(

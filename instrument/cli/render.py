@@ -76,6 +76,7 @@ def render_command(
     restart: manners.RestartOption = False,
     part: manners.PartOption = False,
     assemble: manners.AssembleOption = False,
+    spare: manners.SpareOption = False,
     batch: manners.BatchOption = None,
     chunk: manners.ChunkOption = None,
     workers: manners.WorkersOption = None,
@@ -94,7 +95,7 @@ def render_command(
         depth, range_, crf, upscale, supersample, blur, samples, dither, audio, audio_offset,
         timecode, chapters,
     )  # fmt: skip
-    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job)
+    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job, spare)
     models, playing_at = tuple(model or ()), FrameRate.parse(rate) if rate else None
     if job is not None:
         write_job(Ordered(source, models, playing_at, frames, wishes), out, manner, as_json)

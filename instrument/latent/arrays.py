@@ -21,7 +21,7 @@ from instrument import InstrumentError
 from instrument.latent.space import F32, F64
 
 _FINITE_CHUNK = 4096  # rows looked at together, so that an hour of z stays on disk
-_MAPPED_TOGETHER = 1 << 16  # bytes
+_MAPPED_TOGETHER = 1 << 21  # bytes, the most that a system maps in one go
 # All that numpy's header parser was seen to raise on hostile files.
 BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
               RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
@@ -120,9 +120,10 @@ def let_go(rows: np.ndarray[Any, Any]) -> None:
         return
     first, last = np.lib.array_utils.byte_bounds(rows)
     mapped = np.frombuffer(base, np.uint8).__array_interface__["data"][0]
-    # Rounded outwards, since the system maps this much around whatever is read.
-    start = (first - mapped) // _MAPPED_TOGETHER * _MAPPED_TOGETHER
-    stop = min(-(-(last - mapped) // _MAPPED_TOGETHER) * _MAPPED_TOGETHER, len(base))
+    # Rounded outwards to such addresses, since the system maps what lies between them together:
+    # what is left out would come back with the row beside it, and stay.
+    start = max(0, first // _MAPPED_TOGETHER * _MAPPED_TOGETHER - mapped)
+    stop = min(-(-last // _MAPPED_TOGETHER) * _MAPPED_TOGETHER - mapped, len(base))
     base.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 

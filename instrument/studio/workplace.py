@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ RECORD = "render-chunk/1"
 _BLOCK = 1 << 20  # bytes
 Digests = bytes  # of frames: 32 bytes each
 _LARGEST_RECORD = 1 << 26  # bytes
+_ATTEMPTS = 20  # to put a folder where others put theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +178,19 @@ class Workplace:
 
         Raises InstrumentError where the disk says no. Whoever comes second changes nothing.
         """
-        place = self.path_of(chunk)
         with self._disk_errors():
-            if made.is_dir() and place.exists():  # a folder cannot be renamed onto another one
+            length, sha256 = seal(made)
+            for attempt in count(1):
+                try:
+                    made.replace(self.path_of(chunk))
+                    break
+                except OSError:  # a folder cannot be renamed onto another one
+                    if not self.path_of(chunk).is_dir() or attempt == _ATTEMPTS:
+                        raise
                 if there := self.finished(manifest, chunk):
                     return there
-                place.replace(made.with_name(f"{made.name}.old"))
-            length, sha256 = seal(made)
-            made.replace(place)
+                with contextlib.suppress(FileNotFoundError):  # another one may be doing the same
+                    self.path_of(chunk).replace(made.with_name(f"{made.name}.{attempt}.old"))
             fields = {
                 "format": RECORD,
                 "render": manifest.sha256,
@@ -194,6 +201,12 @@ class Workplace:
             }
             self._place(self.record_of(chunk), fields)
         return ChunkRecord(chunk, length, sha256, self.record_of(chunk))
+
+    def forget(self, chunk: FrameRange) -> None:
+        """Take a chunk away: it is not there any more. Raises nothing that a disk can cause."""
+        with contextlib.suppress(OSError):
+            self.record_of(chunk).unlink(missing_ok=True)
+            self.path_of(chunk).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Path]:
