@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +67,14 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             manager.terminate()
             manager.wait(10)
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> Iterator[object]:
+    """A Ray cluster of one node, for all tests together: starting one takes seconds."""
+    pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
+    sys.path.append(str(Path(__file__).parent / "studio"))
+    from farm_cluster import cluster
+
+    with cluster() as nodes:
+        yield nodes

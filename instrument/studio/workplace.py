@@ -176,7 +176,8 @@ class Workplace:
     ) -> ChunkRecord:
         """Put the file (or folder) `made` of `chunk` in its place and vouch for it.
 
-        Raises InstrumentError where the disk says no. Whoever comes second changes nothing.
+        Raises InstrumentError where the disk says no. Whoever comes last is who is
+        believed; where both made the same, nothing changes.
         """
         with self._disk_errors():
             length, sha256 = seal(made)
@@ -187,7 +188,8 @@ class Workplace:
                 except OSError:  # a folder cannot be renamed onto another one
                     if not self.path_of(chunk).is_dir() or attempt == _ATTEMPTS:
                         raise
-                if there := self.finished(manifest, chunk):
+                there = self.finished(manifest, chunk)
+                if there and there.sha256 == sha256:
                     return there
                 with contextlib.suppress(FileNotFoundError):  # another one may be doing the same
                     self.path_of(chunk).replace(made.with_name(f"{made.name}.{attempt}.old"))

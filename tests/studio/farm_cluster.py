@@ -36,8 +36,7 @@ from instrument.timebase import FrameRange, FrameRate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RATE = FrameRate(30)
-SIZE = (64, 64)
-CHUNK, BATCH = 20, 4
+CHUNK, BATCH = 12, 4
 # A dead node is noticed after about a second: by itself Ray gives it half a minute.
 SOON = {"RAY_health_check_period_ms": "400", "RAY_health_check_timeout_ms": "2000",
         "RAY_health_check_failure_threshold": "3",
@@ -65,7 +64,7 @@ class Nodes:
 
     def start(self) -> subprocess.Popen[bytes]:
         """One more node with one CPU; the first is the head."""
-        ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
                "--node-ip-address=127.0.0.1", "--disable-usage-stats"]  # fmt: skip
         if not self._groups:
             ray += ["--head", f"--port={self._port}", "--include-dashboard=false",
@@ -100,13 +99,14 @@ class Nodes:
 
 
 @contextmanager
-def cluster(count: int) -> Iterator[tuple[Nodes, list[subprocess.Popen[bytes]]]]:
-    """So many nodes, and nothing of them afterwards."""
+def cluster() -> Iterator[Nodes]:
+    """One node, and more as they are started; nothing of them afterwards."""
     # Ray's sockets lie in its folder, and a socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         nodes = Nodes(Path(folder))
         try:
-            yield nodes, [nodes.start() for _ in range(count)]
+            nodes.start()
+            yield nodes
         finally:
             nodes.close()
 
@@ -125,7 +125,7 @@ def order_film(out: Path, frames: int, **trouble: object) -> Manifest:
 
 def walk(frames: int) -> ZSequence:
     """A short journey in the procedural model's space."""
-    manifest = find_model("procedural")
+    manifest = find_model("procedural-64")
     (dims,) = manifest.latent.shape
     ends = np.random.Generator(np.random.Philox(1)).standard_normal((2, dims))
     share = np.linspace(0, 1, frames)[:, None]
@@ -138,7 +138,7 @@ def _open(out: str) -> Job:
     wanted = json.loads(Path(out).with_suffix(".json").read_text())
     total = wanted["frames"]
     sequence = walk(total)
-    decoder = open_decoder(find_model("procedural"), "cpu")
+    decoder = open_decoder(find_model("procedural-64"), "cpu")
     size = decoder.spec.size
     manifest = Manifest(
         FrameRange(0, total), total, RATE, size, BATCH, CHUNK, {"film": "walk"}, {"torch": "2"}

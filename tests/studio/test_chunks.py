@@ -1,10 +1,12 @@
 """Renders in chunks: the same frames whatever the chunks, the workers and the interruptions."""
 
+import hashlib
 import json
 import os
 import threading
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -322,3 +324,24 @@ def test_verified_frames_come_from_all_chunks(tmp_path: Path) -> None:
         assert len(set(rows)) == 3 and rows == sorted(rows)
         seen |= set(rows)
     assert seen == set(range(7))
+
+
+@pytest.mark.parametrize("codec", ["png", "lossless"])
+def test_whoever_writes_a_chunk_last_is_believed(tmp_path: Path, codec: str) -> None:
+    """A farm checks what the last one has written: it must not be somebody else's."""
+    out = tmp_path / ("film" if codec == "png" else "film.mov")
+    what, chunk = manifest(codec=codec), FrameRange(0, 20)
+    other = replace(indexed(50, RATE), z=indexed(51, RATE).z[1:])
+    made = [job(out, what), job(out, what, sequence=other)]
+    made[0].work.begin(what)
+    for one in made:
+        pictures = [one.frames[0].decode(row, row + 1)[0] for row in chunk]
+        digests = b"".join(hashlib.sha256(picture.data).digest() for picture in pictures)
+        for _ in range(2):  # the second time it is there already
+            with one.work.stage() as stage:
+                with one.open_chunk(stage / one.work.path_of(chunk).name) as writer:
+                    for picture in pictures:
+                        writer.write(picture)
+                record = one.work.keep(what, writer.path, chunk, digests)
+    assert made[0].work.finished(what, chunk) == record
+    assert [read_barcode(p) for p in read_frames(made[0].work.path_of(chunk))] == list(range(1, 21))
