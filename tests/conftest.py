@@ -19,7 +19,7 @@ ALONE = frozenset(
     control/test_midi_rig control/test_osc_bench control/test_osc_discovery
     control/test_osc_server control/test_osc_web
     studio/test_melt studio/test_farm_ray cli/test_farm_command
-    test_scripts test_timebase test_wheel
+    test_film_benches test_scripts test_timebase test_wheel
     """.split()
 )
 ALONE_FOLDERS = ("display", "live")
@@ -73,8 +73,9 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ray_nodes() -> Iterator[object]:
     """A Ray cluster of one node, for all tests together: starting one takes seconds."""
     pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
-    sys.path.append(str(Path(__file__).parent / "studio"))
-    from farm_cluster import cluster
+    here = Path(__file__).resolve().parent
+    sys.path.append(str(here.parent / "scripts"))
+    from ray_nodes import cluster
 
-    with cluster() as nodes:
+    with cluster([here.parent, here / "studio"]) as nodes:
         yield nodes

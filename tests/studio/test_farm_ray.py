@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
 
-from farm_cluster import Nodes, order_film, task
+from farm_cluster import order_film, task
 from farm_fakes import Told
 
 from instrument import InstrumentError
@@ -47,9 +47,7 @@ def farm(out: Path, frames: int, address: str, told: Told, **trouble: object) ->
         return Farm(pool, order, QUICK, told.words.append, told.steps.append).run()
 
 
-def test_a_node_dies_and_a_third_of_the_tasks_fail(
-    tmp_path: Path, alone: str, ray_nodes: Nodes
-) -> None:
+def test_a_node_dies_and_a_third_of_the_tasks_fail(tmp_path: Path, alone: str, ray_nodes) -> None:
     told = Told()
     out = tmp_path / "films" / "film.mov"
     second = ray_nodes.start()
