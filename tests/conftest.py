@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from screens import wait_for_manager, x_server
 ALONE = {
     "stage": """
         bench/test_bench_shows cli/test_bench_swap cli/test_farm_command live/test_decks
-        live/test_kill live/test_on_stage studio/test_farm_ray
+        live/test_kill live/test_on_stage studio/test_farm_ray test_film_benches
     """.split(),
     "sound": """
         cli/test_hands_and_ears control/test_ear control/test_ear_servers control/test_link
@@ -89,3 +90,15 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             manager.terminate()
             manager.wait(10)
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> Iterator[object]:
+    """A Ray cluster of one node, for all tests together: starting one takes seconds."""
+    pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
+    here = Path(__file__).resolve().parent
+    sys.path.append(str(here.parent / "scripts"))
+    from ray_nodes import cluster
+
+    with cluster([here.parent, here / "studio"]) as nodes:
+        yield nodes

@@ -24,6 +24,7 @@ from instrument.studio.assemble import Records, assemble, complete, pictures_sha
 from instrument.studio.chunks import Job, Stopped, Tally, render_chunks
 from instrument.studio.crew import WorkerCrew
 from instrument.studio.crew_size import CrewSize
+from instrument.studio.disk_room import Forecast
 from instrument.studio.encode import count_frames
 from instrument.studio.render import RenderReport
 from instrument.studio.render_manifest import Manifest
@@ -45,8 +46,8 @@ class Showing:
 
 
 QUIET = Showing()
-# Makes the chunks of a film elsewhere: (place, manifest, whether events are shown) → what there is.
-Farming = Callable[[Workplace, Manifest, bool], Tally]
+# Makes the chunks of a film elsewhere: (place, manifest, what is shown, whether room is spared).
+Farming = Callable[[Workplace, Manifest, Showing, bool], Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ def _made(
         else:
             if going_on and not manner.part:
                 say(f"going on with the render of {film.out} that is in {work.folder.name}")
-            there_too = farm and farm(work, manifest, showing.events)
+            there_too = farm and farm(work, manifest, showing, manner.spare)
             tally = there_too or making.render(wanted)
         if manner.part:
-            return making.report(tally, tally.records, asked, asked)
+            return making.report(tally, pictures_sha256(tally.records), asked, asked)
         return making.finish(tally, sheet)
     except (Stopped, KeyboardInterrupt) as stop:
         raise _stopped(stop, work, showing) from None
@@ -146,6 +147,7 @@ class _Making:
         work, manifest = self._job.work, self._job.manifest
         missing = sum(len(c) for c in wanted if not work.record_of(c).exists())
         self._begin(size_for(manifest, self._manner.workers, missing))
+        forecast = Forecast(work.out, total, total - missing, say, spare=self._manner.spare)
         if self._showing.events:
             event("start", frames=total, kept=total - missing, chunks=len(wanted))
         with (
@@ -153,7 +155,7 @@ class _Making:
             watching(
                 total, f"rendering {self._film.out.name}", stop,
                 events=self._showing.events, preview=self._showing.preview,
-                openjd=self._showing.openjd,
+                openjd=self._showing.openjd, forecast=forecast,
             ) as watch,
         ):  # fmt: skip
             return render_chunks(self._job, wanted, watch)
@@ -171,15 +173,16 @@ class _Making:
             _write_hashes(self._showing.hashes, manifest, records)
         if sheet is not None:
             write_sheet(sheet, film.rows, job.ahead, film.size, manifest.rate)
-        assemble(job.work, manifest, records, film.extras)
-        return self.report(tally, records, film.rows, None)
+        pictures = assemble(job.work, manifest, records, film.extras, spare=self._manner.spare)
+        return self.report(tally, pictures, film.rows, None)
 
     def _begin(self, size: CrewSize) -> None:
         self._crew.begin(self._film.slots(self._job.manifest), size)
 
     def report(
-        self, tally: Tally, records: Records, rows: FrameRange, part: FrameRange | None
+        self, tally: Tally, pictures: str, rows: FrameRange, part: FrameRange | None
     ) -> Made:
+        """`pictures` is the one SHA-256 for all of them."""
         manifest = self._job.manifest
         rate = manifest.rate
         reference = _reference(self._film)
@@ -187,7 +190,7 @@ class _Making:
             self._film.out, len(rows), rate.time_of(len(rows)), manifest.size, rate, reference,
             self._clock.now() - self._began, tally.decode_seconds, tally.encode_seconds,
             len(rows) - tally.rendered, manifest.batch, manifest.chunk,
-            self._crew.at_work, pictures_sha256(records), part,
+            self._crew.at_work, pictures, part,
         )  # fmt: skip
 
 
@@ -211,12 +214,16 @@ def _assembled_before(film: Film, manifest: Manifest) -> Made:
 
 
 def _write_hashes(path: Path, manifest: Manifest, records: Records) -> None:
-    pictures = [picture for record in records.values() for picture in record.pictures]
-    fields = {**manifest.to_json(), "pictures": pictures,
-              "pictures_sha256": pictures_sha256(records)}  # fmt: skip
+    fields = {**manifest.to_json(), "pictures_sha256": pictures_sha256(records)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as file:
-        file.write(json.dumps(fields, indent=1).encode() + b"\n")
+        # Chunk by chunk: there may be millions.
+        file.write(json.dumps(fields, indent=1).removesuffix("\n}").encode())
+        file.write(b',\n "pictures": [')
+        for number, record in enumerate(records.values()):
+            listed = ",\n".join(f'  "{picture}"' for picture in record.pictures)
+            file.write(f"{',' if number else ''}\n{listed}".encode())
+        file.write(b"\n ]\n}\n")
 
 
 def _stopped(stop: BaseException, work: Workplace, showing: Showing) -> SystemExit:

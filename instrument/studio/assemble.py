@@ -1,7 +1,7 @@
 """Finished chunks → the film: all of them, each what its record says, none re-encoded.
 
 Assembling may be tried any number of times: until the film stands whole in its place, the chunks
-stay as they are.
+stay as they are, unless somebody asks for room to be spared.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.studio.ahead import DecodeAhead
+from instrument.studio.containers import index_room
+from instrument.studio.disk_room import check_room
 from instrument.studio.extras import Extras
 from instrument.studio.render_manifest import Manifest
 from instrument.studio.splice import splice
@@ -58,35 +60,55 @@ def verify(manifest: Manifest, records: Records, ahead: DecodeAhead) -> list[int
 
     Raises InstrumentError naming one that is not what was encoded.
     """
-    rows = np.concatenate([np.arange(c.start, c.stop) for c in records])
     chance = np.random.Generator(np.random.Philox(int(manifest.sha256[:16], 16)))
-    chosen = sorted(chance.choice(rows, min(_VERIFIED, len(rows)), replace=False).tolist())
+    chunks = list(records)
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    total = int(ends[-1])
+    chosen = dict[int, FrameRange]()
+    for place in sorted(chance.choice(total, min(_VERIFIED, total), replace=False).tolist()):
+        number = int(np.searchsorted(ends, place, side="right"))
+        chosen[chunks[number].stop - (int(ends[number]) - place)] = chunks[number]
     with contextlib.closing(ahead.frames(FrameRange(row, row + 1) for row in chosen)) as frames:
         for row, _, digest in frames:
-            chunk = next(c for c in records if c.start <= row < c.stop)
+            chunk = chosen[row]
             if digest != records[chunk].digest(row):
                 raise InstrumentError(
                     f"frame {row} is not what is rendered here: the chunk {chunk.start}:"
                     f"{chunk.stop} comes from another machine or a faulty one; remove it, or add "
                     f"--restart"
                 )
-    return chosen
+    return list(chosen)
 
 
-def assemble(work: Workplace, manifest: Manifest, records: Records, extras: Extras) -> str:
+def assemble(
+    work: Workplace, manifest: Manifest, records: Records, extras: Extras, *, spare: bool = False
+) -> str:
     """Put the film in its place and remove the workplace; the SHA-256 over all its frames'.
 
-    Raises InstrumentError, and leaves the chunks alone, where that cannot be.
+    A `spare` one takes chunks away once they are in the film, and needs room for it but once:
+    where that is cut short, they have to be rendered again. Raises InstrumentError, and otherwise
+    leaves the chunks alone, where the film cannot be.
     """
     chunks = manifest.chunks
     assert list(records) == list(chunks)
+    pictures = pictures_sha256(records)
     if work.path_of(chunks[0]).is_dir():
         _gather(work, chunks)
     else:
-        parts = [(work.path_of(chunk), len(chunk)) for chunk in chunks]
-        splice(parts, work.out, manifest.rate, extras)
+        with work.stage() as stage:  # what killed processes left there is removed first
+            sizes = [record.bytes for record in records.values()]
+            index = index_room(len(manifest.rows), sum(sizes), extras, manifest.rate)
+            check_room(work.out, (max(sizes) if spare else sum(sizes)) + index)
+            parts = {work.path_of(chunk): chunk for chunk in chunks}
+
+            def done(part: Path) -> None:
+                if spare:
+                    work.forget(parts[part])
+
+            counted = [(path, len(chunk)) for path, chunk in parts.items()]
+            splice(counted, work.out, manifest.rate, extras, stage / "whole", done)
     work.discard()
-    return pictures_sha256(records)
+    return pictures
 
 
 def pictures_sha256(records: Records) -> str:

@@ -18,7 +18,7 @@ from instrument.studio.ahead import DecodeAhead, Finished
 from instrument.studio.film import FilmWriter, Pixels
 from instrument.studio.render import Progress
 from instrument.studio.render_manifest import Manifest
-from instrument.studio.workplace import ChunkRecord, Workplace, seal
+from instrument.studio.workplace import ChunkRecord, Workplace
 from instrument.timebase import FrameRange, WallClock
 
 _COUNTED_EVERY = 0.5  # s between two looks at how much is on the disk
@@ -161,8 +161,7 @@ class _Rendering:
     def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[bytes]) -> None:
         """Finish the film of a chunk, seal it and put it in its place."""
         writer.close()
-        record = ChunkRecord(chunk, *seal(writer.path), b"".join(hashes))
-        self._job.work.keep(self._job.manifest, writer.path, record)
+        record = self._job.work.keep(self._job.manifest, writer.path, chunk, b"".join(hashes))
         self._tally.records[chunk] = record
         self._tally.made.add(chunk)
         self._watch.chunk(record)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from studio_fakes import Barcodes, barcode, indexed, read_barcode
+from studio_fakes import Barcodes, Repeated, barcode, indexed, read_barcode
 
 from instrument import InstrumentError
 from instrument.frame import U8
@@ -36,7 +36,7 @@ class Noting(Barcodes):
 
 def ahead(decoder: Barcodes, total: int, batch: int, samples: int = 1) -> DecodeAhead:
     here = Here(lambda: PlainFrames((), decoder, None), batch)
-    return DecodeAhead(Instant(indexed(total * samples), samples), here, total, "barcodes", batch)
+    return DecodeAhead(Repeated(indexed(total * samples), samples), here, total, "barcodes", batch)
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,10 +1,12 @@
 """Renders in chunks: the same frames whatever the chunks, the workers and the interruptions."""
 
+import hashlib
 import json
 import os
 import threading
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +116,7 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     tally = rendered(out)
     work, chunk = job(out, manifest()).work, FrameRange(20, 40)
     file, record = work.path_of(chunk), work.record_of(chunk)
-    data = bytearray(file.read_bytes())
+    before, data = pictures_sha256(tally.records), bytearray(file.read_bytes())
     if harm == "flip":
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
@@ -134,9 +136,8 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     again = rendered(out, watch=Watch(damaged=damaged.append))
     assert again.made == {chunk}
     assert damaged == ([] if harm == "gone" else [file])
-    assert pictures_sha256(dict(sorted(again.records.items(), key=lambda r: r[0].start))) == (
-        pictures_sha256(tally.records)
-    )
+    in_order = dict(sorted(again.records.items(), key=lambda r: r[0].start))
+    assert pictures_sha256(in_order) == before
 
 
 def test_who_says_stop_gets_whole_chunks(tmp_path: Path) -> None:
@@ -296,3 +297,48 @@ def test_every_frame_is_seen_in_order(tmp_path: Path) -> None:
 
     rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see))
     assert seen == list(range(50))
+
+
+def test_what_frames_were_stays_on_the_disk(tmp_path: Path) -> None:
+    tally = rendered(tmp_path / "film.mov")
+    record = tally.records[FrameRange(20, 40)]
+    assert len(record.pictures) == 20 and len(record.digests) == 640
+    assert bytes.fromhex(record.pictures[7]) == record.digests[224:256]
+    record.path.unlink()
+    with pytest.raises(InstrumentError, match=r"0000020-0000040\.json: is no longer"):
+        pictures_sha256(tally.records)
+
+
+def test_verified_frames_come_from_all_chunks(tmp_path: Path) -> None:
+    """Of many films: in each three of its frames, in order, and any frame now and then."""
+    seen = set()
+    for number in range(60):
+        what = manifest(total=7, chunk=3, film=number)
+        made = job(tmp_path / f"{number}.mov", what)
+        made.work.begin(what)
+        records = complete(made.work, what, render_chunks(made, what.chunks, Watch()).records)
+        rows = verify(what, records, made.frames[0])
+        assert len(set(rows)) == 3 and rows == sorted(rows)
+        seen |= set(rows)
+    assert seen == set(range(7))
+
+
+@pytest.mark.parametrize("codec", ["png", "lossless"])
+def test_whoever_writes_a_chunk_last_is_believed(tmp_path: Path, codec: str) -> None:
+    """A farm checks what the last one has written: it must not be somebody else's."""
+    out = tmp_path / ("film" if codec == "png" else "film.mov")
+    what, chunk = manifest(codec=codec), FrameRange(0, 20)
+    other = replace(indexed(50, RATE), z=indexed(51, RATE).z[1:])
+    made = [job(out, what), job(out, what, sequence=other)]
+    made[0].work.begin(what)
+    for one in made:
+        pictures = [one.frames[0].decode(row, row + 1)[0] for row in chunk]
+        digests = b"".join(hashlib.sha256(picture.data).digest() for picture in pictures)
+        for _ in range(2):  # the second time it is there already
+            with one.work.stage() as stage:
+                with one.open_chunk(stage / one.work.path_of(chunk).name) as writer:
+                    for picture in pictures:
+                        writer.write(picture)
+                record = one.work.keep(what, writer.path, chunk, digests)
+    assert made[0].work.finished(what, chunk) == record
+    assert [read_barcode(p) for p in read_frames(made[0].work.path_of(chunk))] == list(range(1, 21))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studio_fakes import Barcodes, barcode, indexed
+from studio_fakes import Barcodes, Repeated, barcode, indexed
 
 from instrument import InstrumentError
 from instrument.decoder.protocol import DecoderSpec
@@ -18,7 +18,6 @@ from instrument.studio.encode import open_film, read_frames
 from instrument.studio.finishing import Bare, Fine, FineFrames, PlainFrames
 from instrument.studio.light import to_code, to_linear
 from instrument.studio.render import render
-from instrument.studio.shutter import Instant
 from instrument.timebase import FrameRange
 
 SIZE = (16, 16)
@@ -55,7 +54,7 @@ class Fading(Bare):
 
 def rows(sequence: ZSequence, start: int, stop: int, samples: int = 1) -> tuple[F32, F32]:
     """What the frames ``[start, stop)`` are exposed to."""
-    return Instant(sequence, samples).rows(start, stop)
+    return Repeated(sequence, samples).rows(start, stop)
 
 
 NONE = np.zeros(0, np.float32)  # parameters
@@ -198,7 +197,7 @@ def test_the_frame_that_fails_is_named_here_too(tmp_path: Path) -> None:
         sequence = indexed(10)
         film = sequence.cut(FrameRange(0, 5))
         render(film, Failing(), tmp_path / "film.mp4", fine=Fine(samples=2),
-               exposure=Instant(sequence, 2), batch=4)  # fmt: skip
+               exposure=Repeated(sequence, 2), batch=4)  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 
