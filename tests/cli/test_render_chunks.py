@@ -138,7 +138,10 @@ def test_asked_twice_it_stops_at_once(show):
     wait_for(lambda: list(stage.glob("stage-*")), process)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    said = b""
+    while b"finishing this chunk" not in said:  # two signals at once would be one
+        said += process.stderr.read1(4096)
+        assert process.poll() is None, said
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -317,7 +317,7 @@ def test_verified_frames_come_from_all_chunks(tmp_path: Path) -> None:
         made = job(tmp_path / f"{number}.mov", what)
         made.work.begin(what)
         records = complete(made.work, what, render_chunks(made, what.chunks, Watch()).records)
-        rows = verify(what, records, made.frames[0])
+        rows = verify(what, records, made.ahead)
         assert len(set(rows)) == 3 and rows == sorted(rows)
         seen |= set(rows)
     assert seen == set(range(7))
@@ -332,7 +332,7 @@ def test_whoever_writes_a_chunk_last_is_believed(tmp_path: Path, codec: str) -> 
     made = [job(out, what), job(out, what, sequence=other)]
     made[0].work.begin(what)
     for one in made:
-        pictures = [one.frames[0].decode(row, row + 1)[0] for row in chunk]
+        pictures = [frame.copy() for _, frame, _ in one.ahead.frames([chunk])]
         digests = b"".join(hashlib.sha256(picture.data).digest() for picture in pictures)
         for _ in range(2):  # the second time it is there already
             with one.work.stage() as stage:
