@@ -13,15 +13,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from instrument.cuda import CardPicture, LentRing
 from instrument.decoder.exchange import (
+    ON_CARD,
     SLOTS,
     Exchange,
     Message,
     Picture,
     Request,
+    Word,
     create_memory,
+    decode_ring,
     read_message,
 )
 from instrument.decoder.models import ModelManifest
@@ -29,6 +34,9 @@ from instrument.decoder.protocol import Precision
 from instrument.decoder.spaces import name_of
 from instrument.frame import U8
 from instrument.resources import child_environment
+
+# Whether a picture should stay in the ring that a decoder process lends. Called by any thread.
+Prefers = Callable[[LentRing], bool]
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
 
@@ -40,9 +48,16 @@ class Child:
     by the reading thread without it, and with None once when the process is gone.
     """
 
-    def __init__(self, manifest: ModelManifest, hear: Callable[[Message | None], None]) -> None:
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        hear: Callable[[Message | None], None],
+        prefers_card: Prefers | None = None,
+    ) -> None:
         self._manifest = manifest
         self._hear = hear
+        self._prefers_card = prefers_card
+        self._ring: LentRing | None = None  # what the process lends
         self._process: subprocess.Popen[bytes] | None = None
         self._exchange: Exchange | None = None
         self._path: Path | None = None
@@ -79,7 +94,11 @@ class Child:
         assert self._process is not None and self._process.stdout is not None
         with io.BufferedReader(self._process.stdout) as answers:  # type: ignore[type-var]
             while (message := read_message(answers)) is not None:
-                self._hear(message)
+                if message.word is Word.LENT:
+                    with suppress(ValueError):  # then pictures go by way of the host
+                        self._ring = decode_ring(message.text, self._manifest.spec)
+                else:
+                    self._hear(message)
         self._hear(None)
 
     @property
@@ -101,9 +120,13 @@ class Child:
         self.sequence = request.sequence
         self._exchange.write_request(request)
         try:
-            self._process.stdin.write(bytes([self._asked]))
+            self._process.stdin.write(bytes([self._asked + (ON_CARD if self._on_card() else 0)]))
         except OSError:
             pass  # it has died; its reader says so in a moment
+
+    def _on_card(self) -> bool:
+        wishes, ring = self._prefers_card, self._ring
+        return wishes is not None and ring is not None and wishes(ring)
 
     def answered(self, message: Message, with_picture: bool) -> None:
         """Take back the slot that was asked for, as the newest if it holds a picture."""
@@ -113,10 +136,15 @@ class Child:
             self.picture = self._exchange.read_picture(message.slot)
         self._asked = -1
 
-    def show_newest(self) -> U8:
-        """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call."""
+    def show_newest(self) -> U8 | CardPicture:
+        """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call.
+
+        Or where they lie on the graphics card, if the owner would rather have that.
+        """
         assert self._exchange is not None and self._newest >= 0
         self._shown = self._newest
+        if self.picture is not None and self.picture.on_card and self._ring is not None:
+            return CardPicture(self._ring, self._shown)
         pixels = self._exchange.slots[self._shown].view()
         pixels.flags.writeable = False
         return pixels

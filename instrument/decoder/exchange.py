@@ -9,6 +9,8 @@ Ownership, which is why no picture is ever torn:
 * The stage chooses the slot, and never the one it shows nor the newest one. It alone knows
   both and changes both under one lock, so the choice cannot race with anything. With three
   slots one is always left.
+* A picture may stay on the graphics card instead (see `lending`): then the number means a place
+  of the ring that the decoder lent. Places are owned as slots are.
 * What is in memory before a write to a pipe is there for whoever reads that byte: the kernel
   orders the two on every machine. No atomics, no retries, nothing to spin on.
 * A z posted while the decoder works waits at the stage, and a newer one replaces it: newest
@@ -20,6 +22,7 @@ This module knows neither torch nor who supervises whom.
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import struct
@@ -34,16 +37,25 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.cuda import LentRing
 from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
 
 SLOTS = 3
+ON_CARD = 128  # added to a slot's number in a request: the picture may stay on the card
 LARGEST_PARAMETERS = 16384  # bytes of JSON
 _PAGE = 4096
 _REQUEST = np.dtype([("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8")])
 _PICTURE = np.dtype(
-    [("sequence", "<u8"), ("index", "<i8"), ("decode_seconds", "<f8"), ("finished", "<f8")]
+    [
+        ("sequence", "<u8"),
+        ("index", "<i8"),
+        ("decode_seconds", "<f8"),
+        ("finished", "<f8"),
+        ("on_card", "?"),
+    ],
+    align=True,
 )
 
 
@@ -62,12 +74,14 @@ class Picture:
     """What is known of the picture in a slot.
 
     `index` is the row of z it was made from, `finished` is on the machine's monotonic clock.
+    `on_card`: it lies in the slot of that number of the ring that was lent.
     """
 
     sequence: int
     index: int
     decode_seconds: float
     finished: float
+    on_card: bool = False
 
 
 def _pages(size: int) -> int:
@@ -128,6 +142,7 @@ class Exchange:
         """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
         self._pictures[slot] = (
             picture.sequence, picture.index, picture.decode_seconds, picture.finished,
+            picture.on_card,
         )  # fmt: skip
 
     def read_picture(self, slot: int) -> Picture:
@@ -195,12 +210,16 @@ def open_memory(path: Path, spec: DecoderSpec) -> mmap.mmap:
 
 
 class Word(IntEnum):
-    """What a decoder process says. `FAILED` means: this model can never be opened."""
+    """What a decoder process says. `FAILED` means: this model can never be opened.
+
+    `LENT`, before `READY`: pictures may stay on the card, where the text says (`encode_ring`).
+    """
 
     READY = 1
     PICTURE = 2
     ERROR = 3
     FAILED = 4
+    LENT = 5
 
 
 class Message(NamedTuple):
@@ -239,6 +258,20 @@ def encode_parameters(parameters: Mapping[str, float]) -> bytes:
     if len(encoded) > LARGEST_PARAMETERS:
         raise ValueError(f"parameters take {len(encoded)} bytes, at most {LARGEST_PARAMETERS}")
     return encoded
+
+
+def encode_ring(ring: LentRing) -> str:
+    """`ring` as the text of a message. Reverse: `decode_ring`."""
+    return msgspec.json.encode(ring).decode()
+
+
+def decode_ring(text: str, spec: DecoderSpec) -> LentRing:
+    """What `encode_ring` encoded. Raises ValueError on what is no ring for pictures of `spec`."""
+    ring = msgspec.json.decode(text, type=LentRing)
+    places = {len(ring.written), len(ring.read)}
+    if ring.size != spec.size or places != {SLOTS} or ring.stride < 4 * math.prod(ring.size):
+        raise ValueError(f"a ring of {ring.size} is none for pictures of {spec.size}")
+    return ring
 
 
 def decode_parameters(encoded: bytes) -> dict[str, F32]:

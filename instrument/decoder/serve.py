@@ -22,17 +22,20 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.decoder.exchange import (
+    ON_CARD,
     Exchange,
     Message,
     Picture,
     Request,
     Word,
     decode_parameters,
+    encode_ring,
     open_memory,
     write_message,
 )
+from instrument.decoder.lending import Delivery, open_lender
 from instrument.decoder.models import ModelManifest, read_manifest
-from instrument.decoder.protocol import Decoder, DirectDecoder, PatientDecoder
+from instrument.decoder.protocol import Decoder, PatientDecoder
 from instrument.decoder.runtime import open_here
 from instrument.decoder.spaces import in_space
 from instrument.timebase import WallClock
@@ -55,13 +58,16 @@ def main() -> int:
         manifest = _manifest(options)
         exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
         decoder = _load(manifest, options)
+        lender = open_lender(decoder, exchange.slots)
         started = clock.now()
         _try(decoder)  # once more: this is what a picture takes from now on
     except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:
         write_message(answers, Message(Word.FAILED, text=one_line(error)))
         return 1
+    if lender is not None and lender.lent is not None:
+        write_message(answers, Message(Word.LENT, text=encode_ring(lender.lent)))
     write_message(answers, Message(Word.READY, text=repr(clock.now() - started)))
-    _serve(decoder, exchange, slots, answers)
+    _serve(Delivery(decoder, exchange, lender), slots, answers)
     return 0
 
 
@@ -140,14 +146,13 @@ def _listen(slots: SimpleQueue[int]) -> None:
     os._exit(0)
 
 
-def _serve(
-    decoder: Decoder, exchange: Exchange, slots: SimpleQueue[int], answers: BinaryIO
-) -> None:
+def _serve(delivery: Delivery, slots: SimpleQueue[int], answers: BinaryIO) -> None:
     """Answer requests until nobody listens."""
     while True:
-        slot = slots.get()
+        asked = slots.get()
+        slot, on_card = asked % ON_CARD, asked >= ON_CARD
         try:
-            _make_picture(decoder, exchange, slot)
+            _make_picture(delivery, slot, on_card)
             message = Message(Word.PICTURE, slot)
         except Exception as error:  # noqa: BLE001 - the boundary: report, go on, let the stage judge
             message = Message(Word.ERROR, slot, one_line(error))
@@ -156,22 +161,19 @@ def _serve(
         except BrokenPipeError:
             return
         # Behind the picture: a step for each, and more of them while nobody asks for one.
-        while _tries_more(decoder) and slots.empty():
+        while _tries_more(delivery.decoder) and slots.empty():
             pass
 
 
-def _make_picture(decoder: Decoder, exchange: Exchange, slot: int) -> None:
+def _make_picture(delivery: Delivery, slot: int, on_card: bool) -> None:
     clock = WallClock()
     started = clock.now()
-    request: Request = exchange.read_request()
-    z, parameters = request.z[None], decode_parameters(request.parameters)
-    if isinstance(decoder, DirectDecoder):
-        decoder.decode_into(exchange.slots[slot], z, parameters)
-    else:
-        exchange.write_pixels(slot, decoder.decode(z, parameters)[0])
+    request: Request = delivery.exchange.read_request()
+    values = decode_parameters(request.parameters)
+    stayed = delivery.deliver(slot, on_card, request.z[None], values)
     finished = clock.now()
-    exchange.write_header(
-        slot, Picture(request.sequence, request.index, finished - started, finished)
+    delivery.exchange.write_header(
+        slot, Picture(request.sequence, request.index, finished - started, finished, stayed)
     )
 
 
