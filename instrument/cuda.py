@@ -83,7 +83,8 @@ class Runtime:
     def handle(self, name: str, thing: Any) -> bytes:
         """What another process opens memory or an event by. The reverse of `from_handle`."""
         # `reserved`, which the documentation names, is not in every version; the address is.
-        return ctypes.string_at(int(self(name, thing).getPtr()), HANDLE)
+        structure = self(name, thing)  # held on to: the address is its own
+        return ctypes.string_at(int(structure.getPtr()), HANDLE)
 
     def from_handle(self, kind: str, handle: bytes) -> Any:
         """The structure `kind` (``cudaIpcMemHandle_t``) that says `handle`."""
