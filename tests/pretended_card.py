@@ -13,7 +13,9 @@ import ctypes
 import itertools
 import mmap
 import os
+import shutil
 import tempfile
+import weakref
 from collections import Counter, deque
 from enum import IntEnum
 from pathlib import Path
@@ -36,7 +38,7 @@ class Code(IntEnum):
     cudaErrorIllegalAddress = 700  # noqa: N815
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The call gives this code."""
 
 
@@ -71,6 +73,8 @@ class Machine:
     def __init__(self, address="0000:01:00.0", lazily=False, chance=None, ignores_events=False):
         self.address, self.lazily, self.chance = address, lazily, chance
         self.ignores_events = ignores_events
+        self.folder = tempfile.mkdtemp(prefix="card-")  # a short name: it must go into a handle
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.events = {}  # by handle
         self.queues = {}  # (process, stream) → work to be done in turn
 
@@ -135,10 +139,13 @@ class Pretended:
             self.machine.some()
             spare = (None,) * GIVES.get(name, 0)
             if self.calls[name] >= self.fails.get(name, 1 << 30):
+                if name == "cudaMemcpy2DToArrayAsync":  # what it was to fill may hold anything
+                    array, width, height = given[0], given[5], given[6]
+                    self._fill(array, (width // 4, height), b"\xab" * width * height)
                 return (Code.cudaErrorIllegalAddress, *spare)
             try:
                 found = work(*given)
-            except Refused as refused:
+            except RefusedError as refused:
                 return (refused.args[0], *spare)
             if not spare:
                 return (Code.cudaSuccess,)
@@ -159,7 +166,7 @@ class Pretended:
 
     def _cudaDeviceGetByPCIBusId(self, address):  # noqa: N802
         if address.decode() != self.machine.address:
-            raise Refused(Code.cudaErrorInvalidValue)
+            raise RefusedError(Code.cudaErrorInvalidValue)
         return 0
 
     def _cudaGLGetDevices(self, most, which):  # noqa: N802
@@ -168,7 +175,7 @@ class Pretended:
     # Memory.
 
     def _cudaMalloc(self, size):  # noqa: N802
-        descriptor, name = tempfile.mkstemp(prefix="pretended-")
+        descriptor, name = tempfile.mkstemp(dir=self.machine.folder)
         os.ftruncate(descriptor, size)
         os.close(descriptor)
         self.held["memory"] += 1
@@ -193,7 +200,7 @@ class Pretended:
     def _cudaIpcOpenMemHandle(self, handle, flags):  # noqa: N802
         path = Path(handle.content.decode(errors="replace"))
         if not path.is_file():
-            raise Refused(Code.cudaErrorInvalidResourceHandle)
+            raise RefusedError(Code.cudaErrorInvalidResourceHandle)
         self.held["opened"] += 1
         return self._map(path, mine=False)
 
@@ -241,7 +248,7 @@ class Pretended:
 
     def _cudaIpcOpenEventHandle(self, handle):  # noqa: N802
         if not handle.content.startswith(TAG):
-            raise Refused(Code.cudaErrorInvalidResourceHandle)
+            raise RefusedError(Code.cudaErrorInvalidResourceHandle)
         self.held["events"] += 1
         return self.machine.events.setdefault(handle.content, Event())
 
@@ -277,7 +284,8 @@ class Pretended:
         return texture
 
     def _cudaGraphicsUnregisterResource(self, resource):  # noqa: N802
-        assert resource not in self.mapped
+        if resource in self.mapped:
+            raise RefusedError(Code.cudaErrorInvalidResourceHandle)
         self.held["textures"] -= 1
 
     def _cudaGraphicsMapResources(self, count, resource, stream):  # noqa: N802

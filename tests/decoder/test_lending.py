@@ -1,4 +1,4 @@
-"""A decoder's pictures on their way: the ring, the pinned slots, and what becomes of every fault."""
+"""A decoder's pictures on their way: the ring, the pinned slots, and every fault there is."""
 
 import gc
 import io
@@ -25,7 +25,7 @@ from instrument.decoder.exchange import (
     write_message,
 )
 from instrument.decoder.graphed import GraphedDecoder
-from instrument.decoder.lending import Delivery, Lender, open_lender
+from instrument.decoder.lending import Delivery, open_lender
 from instrument.decoder.models import find_model
 from instrument.decoder.network import NetworkDecoder, cut_into
 from instrument.decoder.protocol import CardDecoder, DecodeError, OnCard
