@@ -102,6 +102,10 @@ class Carriage:
             self._trials.clear()
         return self._link is not None
 
+    def seconds(self, size: Size) -> dict[Way, float]:
+        """What a picture of `size` (width, height) took, each way that was tried in this show."""
+        return self._trials[size].seconds if size in self._trials else {}
+
     def _trial(self, size: Size, ring: LentRing | None = None) -> Trial:
         trial = self._trials.get(size)
         if trial is not None and (ring is None or "card" in trial):

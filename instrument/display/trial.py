@@ -12,6 +12,8 @@ from typing import Literal
 Way = Literal["plain", "buffers", "card"]
 ON_HOST: tuple[Way, ...] = ("plain", "buffers")
 TRIES = 9  # pictures each way
+FEW = 3  # after them a way may be given up that takes HOPELESS times as long as another
+HOPELESS = 2.0
 FASTER = 0.9  # of the time: less is no reason to leave the plain way
 
 
@@ -37,6 +39,15 @@ class Trial:
             self._known = self._fastest(tuple(self._taken))
         return self._known
 
+    @property
+    def seconds(self) -> dict[Way, float]:
+        """What a picture usually takes, all in all, each way that was tried."""
+        return {
+            way: statistics.median(taken) + self._also.get(way, 0.0)
+            for way, taken in self._taken.items()
+            if taken
+        }
+
     def wants(self, way: Way) -> bool:
         """Whether the next picture had better go that way: by what is known, else in turn."""
         return way == (self.best or self._next(tuple(self._taken)))
@@ -51,13 +62,20 @@ class Trial:
         self._taken[way].append(seconds)
 
     def _next(self, ways: tuple[Way, ...]) -> Way:
-        return min(ways, key=lambda way: len(self._taken[way]))
+        left = [way for way in ways if not self._is_tried(way)]
+        return min(left or ways, key=lambda way: len(self._taken[way]))
+
+    def _is_tried(self, way: Way) -> bool:
+        count = len(self._taken[way])
+        if not FEW <= count < TRIES:
+            return count >= TRIES
+        # In software a buffer takes thirty times as long: pictures need not be late for that.
+        rivals = [s for w, s in self.seconds.items() if len(self._taken[w]) >= FEW]
+        return min(self._taken[way]) + self._also.get(way, 0.0) > HOPELESS * min(rivals)
 
     def _fastest(self, ways: tuple[Way, ...]) -> Way | None:
-        if any(len(self._taken[way]) < TRIES for way in ways):
+        if not all(self._is_tried(way) for way in ways):
             return None
-        seconds = {
-            way: statistics.median(self._taken[way]) + self._also.get(way, 0.0) for way in ways
-        }
+        seconds = {way: self.seconds[way] for way in ways}
         fastest = min(seconds, key=seconds.__getitem__)
         return fastest if seconds[fastest] < FASTER * seconds["plain"] else "plain"

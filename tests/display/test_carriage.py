@@ -15,7 +15,7 @@ from instrument.display.card_link import CardLink
 from instrument.display.carriage import Carriage
 from instrument.display.look import Look
 from instrument.display.presenter import Presenter
-from instrument.display.trial import TRIES
+from instrument.display.trial import FEW, TRIES
 
 SIZE = (96, 128)  # height, width: as the garden
 
@@ -113,7 +113,7 @@ def test_the_first_pictures_try_all_ways_and_the_choice_is_remembered(offscreen)
     stage = Stage(offscreen)
     lent = Lent(stage.machine)
     count = stage.settle(lent.ring, noise(0), lent)
-    assert count == 3 * TRIES
+    assert 3 * FEW <= count <= 3 * TRIES
     ((key, way),) = stage.memory.items()
     assert way in ("plain", "buffers", "card") and len(key) == 32
     again = Stage(offscreen, stage.machine, stage.memory)
@@ -123,7 +123,7 @@ def test_the_first_pictures_try_all_ways_and_the_choice_is_remembered(offscreen)
     other = Lent(Machine("0000:02:00.0"))
     assert again.carriage._key((SIZE[1], SIZE[0])) == key
     fresh = Stage(offscreen, other.binding.machine, stage.memory)
-    assert fresh.settle(other.ring, noise(0), other) == 3 * TRIES
+    assert fresh.settle(other.ring, noise(0), other) >= 3 * FEW
     assert len(stage.memory) == 2
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument.display.trial import FASTER, ON_HOST, TRIES, Trial
+from instrument.display.trial import FASTER, FEW, HOPELESS, ON_HOST, TRIES, Trial
 
 ALL = (*ON_HOST, "card")
 
@@ -25,7 +25,7 @@ def play(trial, costs, pictures=60):
 
 @pytest.mark.parametrize("fastest", ALL)
 def test_each_way_has_its_turn_and_then_the_fastest_plays(fastest):
-    costs = dict.fromkeys(ALL, 0.004) | {fastest: 0.001}
+    costs = dict.fromkeys(ALL, 0.0015) | {fastest: 0.001}
     trial = Trial(ALL, {}, None)
     went = play(trial, costs)
     turns = 3 * TRIES
@@ -42,6 +42,24 @@ def test_nothing_is_changed_for_next_to_nothing(plain, share):
     assert trial.best == "plain"
 
 
+@given(st.sampled_from(ALL), st.floats(1.01, 50.0))
+def test_what_is_hopeless_is_not_tried_to_the_end(slow, times):
+    trial = Trial(ALL, {}, None)
+    went = play(trial, dict.fromkeys(ALL, 0.001) | {slow: 0.001 * HOPELESS * times})
+    assert [way for way, timed in went if timed].count(slow) == FEW
+    assert trial.best in set(ALL) - {slow}
+
+
+def test_one_good_picture_is_reason_enough_to_try_on():
+    trial = Trial(ON_HOST, {}, None)
+    for number in range(FEW):
+        trial.took("plain", 0.001)
+        trial.took("buffers", 0.0009 if number == 1 else 1.0)
+    assert trial.best is None and trial.host_way() == ("plain", True)
+    play(trial, {"plain": 0.001, "buffers": 0.0005})
+    assert trial.best == "buffers"
+
+
 def test_what_a_way_costs_before_it_begins_counts():
     costs = {"plain": 0.003, "buffers": 0.003, "card": 0.001}
     trial = Trial(ALL, {"plain": 0.001, "buffers": 0.001, "card": 0.004}, None)
@@ -55,7 +73,7 @@ def test_what_a_way_costs_before_it_begins_counts():
 def test_one_slow_picture_decides_nothing():
     trial = Trial(ON_HOST, {}, None)
     for number in range(TRIES):
-        trial.took("plain", 0.002)
+        trial.took("plain", 0.0015)
         trial.took("buffers", 5.0 if number == 0 else 0.001)
     assert trial.best == "buffers"
 
@@ -80,7 +98,7 @@ def test_a_picture_on_the_host_goes_a_way_of_the_host_even_where_the_card_is_bes
     for _ in range(2 * TRIES):
         way, timed = trial.host_way()
         assert way in ON_HOST and timed
-        trial.took(way, 0.001 if way == "buffers" else 0.004)
+        trial.took(way, 0.001 if way == "buffers" else 0.0015)
     assert trial.host_way() == ("buffers", False)
     assert trial.best == "card"
 
