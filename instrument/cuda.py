@@ -32,16 +32,15 @@ class LentRing:
     """Pictures on a graphics card, RGBA8 without gaps, that another process may read.
 
     `card` is its PCI address, `size` (height, width), `memory` the handle of all pictures, each
-    `stride` bytes behind the one before. For each picture there are the handles of two events:
-    `written`, before which it must not be read, and `read`, before which it is not written again.
-    A picture's way to the host takes `host_seconds`, into the ring `card_seconds`: measured.
+    `stride` bytes behind the one before. Whoever has copied a picture says so by its event in
+    `read`: before that it is not written again. A picture's way to the host takes `host_seconds`,
+    into the ring `card_seconds`: measured.
     """
 
     card: str
     size: tuple[int, int]
     stride: int
     memory: bytes
-    written: tuple[bytes, ...]
     read: tuple[bytes, ...]
     host_seconds: float
     card_seconds: float

@@ -212,9 +212,6 @@ class Pretended:
         assert address % 4096 == 0
         self.pinned[address] = size
 
-    def _cudaHostUnregister(self, address):  # noqa: N802
-        del self.pinned[address]
-
     # Streams and events.
 
     def _do(self, stream, kind, thing):

@@ -9,10 +9,10 @@ line, and the very same picture goes the next one. Imports no torch. See `instru
 from __future__ import annotations
 
 import logging
-import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from instrument.cuda import CardError, LentRing, NoCardError, Runtime, load_runtime
 from instrument.decoder.exchange import Exchange
@@ -30,7 +30,7 @@ class Lender:
     """Copies from the card `card` into `slots` of the host, and into a ring beside them.
 
     `slots` are ``U8[h, w, 4]``, one after the other in memory. `lent` says how another process
-    finds the ring; it is None where none can be lent. One thread only.
+    finds the ring; it is None where none can be lent. Ends with the process. One thread only.
     """
 
     def __init__(self, runtime: Runtime, card: int, slots: Sequence[U8]) -> None:
@@ -39,52 +39,51 @@ class Lender:
         self._stride = -(-self._bytes // 4096) * 4096
         self._kinds = runtime.binding.cudaMemcpyKind
         self.lent: LentRing | None = None
-        self._ended = ExitStack()
+        self._read: list[Any] = []  # events: by each the stage says that it has copied a picture
         runtime("cudaSetDevice", card)
         # Only Linux opens another process's memory; elsewhere pictures go by way of the host.
         for prepare in (self._pin, self._lend) if sys.platform == "linux" else (self._pin,):
             try:
-                with ExitStack() as undo:
-                    prepare(undo, card)
-                    self._ended.push(undo.pop_all())
+                prepare(card)
             except CardError as error:
                 _LOG.warning("pictures leave the graphics card by a longer way (%s)", error)
 
-    def _pin(self, undo: ExitStack, card: int) -> None:
+    def _pin(self, card: int) -> None:
         first, last = self._slots[0].ctypes.data, self._slots[-1].ctypes.data
         self._runtime("cudaHostRegister", first, last - first + self._stride, 0)
-        self._runtime.undo(undo, "cudaHostUnregister", first)
 
-    def _lend(self, undo: ExitStack, card: int) -> None:
+    def _lend(self, card: int) -> None:
         call, binding = self._runtime, self._runtime.binding
         whole = -(-self._stride * len(self._slots) // _BLOCK) * _BLOCK
-        self._ring = int(call("cudaMalloc", whole))
-        self._runtime.undo(undo, "cudaFree", self._ring)
         flags = binding.cudaEventDisableTiming | binding.cudaEventInterprocess
-        events = []
-        for _ in range(2 * len(self._slots)):
-            events.append(call("cudaEventCreateWithFlags", flags))
-            self._runtime.undo(undo, "cudaEventDestroy", events[-1])
-        handles = tuple(call.handle("cudaIpcGetEventHandle", event) for event in events)
-        self._written, self._read = events[: len(self._slots)], events[len(self._slots) :]
         height, width = self._slots[0].shape[:2]
-        self.lent = LentRing(
-            card=call("cudaDeviceGetPCIBusId", 32, card).rstrip(b"\0").decode(),
-            size=(height, width),
-            stride=self._stride,
-            memory=call.handle("cudaIpcGetMemHandle", self._ring),
-            written=handles[: len(self._slots)],
-            read=handles[len(self._slots) :],
-            host_seconds=self._seconds(lambda: self.to_host(0, OnCard(self._ring, 0))),
-            card_seconds=self._seconds(self._copy_within),
-        )
+        with ExitStack() as undo:
+            self._ring = int(call("cudaMalloc", whole))
+            call.undo(undo, "cudaFree", self._ring)
+            for _ in self._slots:
+                self._read.append(call("cudaEventCreateWithFlags", flags))
+                call.undo(undo, "cudaEventDestroy", self._read[-1])
+            self.lent = LentRing(
+                card=call("cudaDeviceGetPCIBusId", 32, card).rstrip(b"\0").decode(),
+                size=(height, width),
+                stride=self._stride,
+                memory=call.handle("cudaIpcGetMemHandle", self._ring),
+                read=tuple(call.handle("cudaIpcGetEventHandle", event) for event in self._read),
+                host_seconds=self._seconds(lambda: self.to_host(0, OnCard(self._ring, 0))),
+                card_seconds=self._seconds(
+                    lambda: self._copy(self._ring, OnCard(self._ring + self._stride, 0))
+                ),
+            )
+            undo.pop_all()  # for good: what the stage may be reading must not be freed
 
     def keep(self, slot: int, made: OnCard) -> None:
-        """Put a picture into the ring, behind whatever still reads there. Waits for nothing."""
-        call = self._runtime
-        call("cudaStreamWaitEvent", made.stream, self._read[slot], 0)
+        """Put a picture into the ring, behind whatever still reads there; wait until it is there.
+
+        Else whoever reads it would have to wait for an event of this process, which may be killed
+        at any time: then that would never come.
+        """
+        self._runtime("cudaStreamWaitEvent", made.stream, self._read[slot], 0)
         self._copy(self._ring + slot * self._stride, made)
-        call("cudaEventRecord", self._written[slot], made.stream)
 
     def to_host(self, slot: int, made: OnCard) -> None:
         """Put a picture into its slot in the host's memory, and wait until it is there."""
@@ -95,10 +94,7 @@ class Lender:
     def _copy(self, to: int, made: OnCard) -> None:
         kind = self._kinds.cudaMemcpyDeviceToDevice
         self._runtime("cudaMemcpyAsync", to, made.address, self._bytes, kind, made.stream)
-
-    def _copy_within(self) -> None:
-        self._copy(self._ring, OnCard(self._ring + self._stride, 0))
-        self._runtime("cudaStreamSynchronize", 0)
+        self._runtime("cudaStreamSynchronize", made.stream)
 
     def _seconds(self, copy: Callable[[], None]) -> float:
         clock, taken = WallClock(), []
@@ -106,12 +102,7 @@ class Lender:
             begun = clock.now()
             copy()
             taken.append(clock.now() - begun)
-        return statistics.median(taken)
-
-    def close(self) -> None:
-        """Give everything back to the driver."""
-        self.lent = None
-        self._ended.close()
+        return sorted(taken)[_TRIES // 2]
 
 
 def open_lender(
@@ -151,7 +142,6 @@ class Delivery:
                 return False
             except CardError as error:
                 _LOG.warning("pictures go to the host as torch copies them (%s)", error)
-                lender.close()
                 self._lender = None
         if isinstance(decoder, DirectDecoder):
             decoder.decode_into(self.exchange.slots[slot], z, values)

@@ -1,9 +1,9 @@
 """Pictures from a decoder's memory on the graphics card into textures, without the host.
 
 What OpenGL and CUDA ask for: all of it in the thread that has the context, on the card that draws
-the window; a texture is registered once and mapped for each picture; the card itself waits for
-the decoder's event before the copy, and is told after it that the picture was read. The host
-waits for nothing. This module knows nobody who decodes. See `instrument.cuda`.
+the window; a texture is registered once and mapped for each picture; behind the copy the decoder
+is told, by an event, that the picture was read. The host waits for nothing, and the card for
+nothing that another process has still to do: it may have died. See `instrument.cuda`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class _Opened:
     """Another process's ring, as this one reaches it."""
 
     address: int
-    written: tuple[Any, ...]
     read: tuple[Any, ...]
     closing: ExitStack
 
@@ -52,7 +51,6 @@ class CardLink:
         """Fill `texture` with `picture`, before whatever is drawn next. Raises CardError."""
         call, ring = self._call, picture.ring
         opened, resource = self._opened(ring), self._registered(texture)
-        call("cudaStreamWaitEvent", self._stream, opened.written[picture.slot], 0)
         call("cudaGraphicsMapResources", 1, resource, self._stream)
         try:
             self._copy(resource, opened.address + picture.slot * ring.stride, ring.size)
@@ -80,7 +78,7 @@ class CardLink:
             raise CardError(f"the window is not drawn by the card that decodes ({ring.card})")
         events = []
         with ExitStack() as undo:
-            for handle in (*ring.written, *ring.read):
+            for handle in ring.read:
                 event = call.from_handle("cudaIpcEventHandle_t", handle)
                 events.append(call("cudaIpcOpenEventHandle", event))
                 call.undo(undo, "cudaEventDestroy", events[-1])
@@ -89,10 +87,7 @@ class CardLink:
             address = int(call("cudaIpcOpenMemHandle", memory, lazily))
             call.undo(undo, "cudaIpcCloseMemHandle", address)
             call.undo(undo, "cudaStreamSynchronize", self._stream)  # nothing reads there any more
-            half = len(ring.written)
-            self._rings[ring] = _Opened(
-                address, tuple(events[:half]), tuple(events[half:]), undo.pop_all()
-            )
+            self._rings[ring] = _Opened(address, tuple(events), undo.pop_all())
         return self._rings[ring]
 
     def _registered(self, texture: moderngl.Texture) -> Any:

@@ -1,6 +1,5 @@
 """A decoder's pictures on their way: the ring, the pinned slots, and every fault there is."""
 
-import gc
 import io
 import logging
 
@@ -85,7 +84,7 @@ def test_what_is_lent_says_all_and_crosses_the_pipe(card):
     ring = lender.lent
     assert (ring.card, ring.size) == ("0000:0a:00.0", SIZE)
     assert ring.stride % 4096 == 0 and ring.stride >= exchange.slots[0].nbytes
-    assert len({*ring.written, *ring.read}) == 2 * SLOTS
+    assert len(set(ring.read)) == SLOTS
     assert ring.host_seconds > 0.0 and ring.card_seconds > 0.0
     assert binding.copied == {"host": 9, "card": 9}
     # The slots are pinned as one, from the first to the end of the last.
@@ -116,26 +115,24 @@ def test_what_is_no_ring_for_these_pictures_is_none(card, change):
 
 
 def good_calls(card):
-    """Every call of a show in which nothing fails, and its number so far."""
+    """How often each call is made while opening, and in a show in which nothing fails."""
     binding = Pretended()
-    _, _, lender, delivery = stage_of(card, binding)
+    _, _, _, delivery = stage_of(card, binding)
     opened = dict(binding.calls)
     for z in colours():
         delivery.deliver(0, True, z[None], {})
         delivery.deliver(1, False, z[None], {})
-    shown = dict(binding.calls)
-    lender.close()
-    return opened, shown, dict(binding.calls)
+    return opened, dict(binding.calls)
 
 
 def test_whatever_call_fails_at_whatever_time_every_picture_comes(card, caplog):
-    opened, shown, closed = good_calls(card)
-    cases = [(name, 1) for name in closed]
+    opened, shown = good_calls(card)
+    cases = [(name, 1) for name in shown]
     cases += [
         (name, opened.get(name, 0) + 1) for name in shown if shown[name] > opened.get(name, 0)
     ]
     cases = sorted(set(cases))
-    assert len(cases) > 12
+    assert len(cases) > 10
     for name, time in cases:
         caplog.clear()
         binding = Pretended()
@@ -153,27 +150,24 @@ def test_whatever_call_fails_at_whatever_time_every_picture_comes(card, caplog):
                 assert np.array_equal(found[..., :3], wanted), (name, time)
                 assert (found[..., 3] == 255).all(), (name, time)
         lines = [record.getMessage() for record in caplog.records]
-        silent = name in ("cudaGetDeviceCount", "cudaFree", "cudaEventDestroy")
-        silent = silent or name == "cudaHostUnregister"
         # A copy that never works ends the ring when it is measured, and the pinned slots when used.
         both = time == 1 and name in ("cudaMemcpyAsync", "cudaStreamSynchronize")
-        assert len(lines) == (0 if silent else 2 if both else 1), (name, time, lines)
+        assert len(lines) == (2 if both else 1), (name, time, lines)
         assert all(name in line and "\n" not in line for line in lines)
-        if lender is not None:
-            lender.close()
-        if not silent:
-            assert not binding.pinned and not +binding.held, (name, time, binding.held)
+        # What is lent is never freed, whatever fails: the stage may be reading it just now.
+        lends = lender is not None and lender.lent is not None
+        assert +binding.held == ({"memory": 1, "events": SLOTS} if lends else {}), (name, time)
 
 
-def test_a_card_that_is_lost_is_given_up_once_and_gives_all_back(card, caplog):
+def test_a_card_that_is_lost_is_given_up_once(card, caplog):
     binding = Pretended()
-    _, exchange, lender, delivery = stage_of(card, binding)
+    _, exchange, _, delivery = stage_of(card, binding)
     binding.fails = dict.fromkeys(["cudaMemcpyAsync", "cudaEventRecord", "cudaStreamWaitEvent"], 1)
     for z in colours():
         assert delivery.deliver(1, True, z[None], {}) is False
         assert exchange.slots[1][0, 0, 2] == int(z[0]) & 255
     assert len(caplog.records) == 1
-    assert lender.lent is None and not +binding.held and not binding.pinned
+    assert "cudaFree" not in binding.calls
 
 
 def test_what_the_decoder_refuses_is_refused_and_the_card_is_kept(card):
@@ -337,18 +331,6 @@ def test_the_header_says_where_the_picture_is(card, on_card):
     exchange.write_header(1, Picture(3, 4, 0.5, 6.0, on_card))
     found = exchange.read_picture(1)
     assert found == Picture(3, 4, 0.5, 6.0, on_card) and isinstance(found.on_card, bool)
-
-
-def test_a_lender_holds_nothing_that_keeps_the_shared_memory(card):
-    """Its end is the end of the process; but a test, or a film, may open many."""
-    binding = Pretended()
-    _, exchange, lender, delivery = stage_of(card, binding)
-    lender.close()
-    lender.close()
-    del lender, delivery
-    gc.collect()
-    assert not binding.pinned and not +binding.held
-    exchange.slots[0][:] = 1
 
 
 def test_address_and_stream_are_what_a_call_takes():

@@ -235,7 +235,7 @@ def test_a_window_that_another_card_draws_is_told_so(offscreen, caplog):
 def test_handles_that_are_none_are_refused(offscreen, caplog):
     import dataclasses
 
-    for change in ({"memory": b"x" * 64}, {"memory": b"short"}, {"written": (b"y" * 64,) * SLOTS}):
+    for change in ({"memory": b"x" * 64}, {"memory": b"short"}, {"read": (b"y" * 64,) * SLOTS}):
         caplog.clear()
         stage = Stage(offscreen)
         lent = Lent(stage.machine)
