@@ -3,6 +3,7 @@ is told of the performance and what of it is heard."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 
@@ -25,7 +26,9 @@ def carriage() -> Carriage:
         choice = recall(key)
         return None if choice is None else choice.form
 
-    return Carriage(CardLink, recalled, lambda key, way: remember(Choice(key, way, 1)))
+    # Elsewhere no process lends its memory on a card, so nobody need speak to one.
+    link = CardLink if sys.platform == "linux" else None
+    return Carriage(link, recalled, lambda key, way: remember(Choice(key, way, 1)))
 
 
 def virtual_controller(rig: StageRig, performer: Performer) -> VirtualController:
