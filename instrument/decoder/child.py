@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from instrument.cuda import CardPicture, LentRing
 from instrument.decoder.exchange import (
-    ON_CARD,
     SLOTS,
     Exchange,
     Message,
@@ -118,15 +118,15 @@ class Child:
         taken = (self._shown, self._newest)
         self._asked = next(slot for slot in range(SLOTS) if slot not in taken)
         self.sequence = request.sequence
-        self._exchange.write_request(request)
+        self._exchange.write_request(replace(request, on_card=self._prefers()))
         try:
-            self._process.stdin.write(bytes([self._asked + (ON_CARD if self._on_card() else 0)]))
+            self._process.stdin.write(bytes([self._asked]))
         except OSError:
             pass  # it has died; its reader says so in a moment
 
-    def _on_card(self) -> bool:
-        wishes, ring = self._prefers_card, self._ring
-        return wishes is not None and ring is not None and wishes(ring)
+    def _prefers(self) -> bool:
+        prefers, ring = self._prefers_card, self._ring
+        return prefers is not None and ring is not None and prefers(ring)
 
     def answered(self, message: Message, with_picture: bool) -> None:
         """Take back the slot that was asked for, as the newest if it holds a picture."""

@@ -9,8 +9,8 @@ Ownership, which is why no picture is ever torn:
 * The stage chooses the slot, and never the one it shows nor the newest one. It alone knows
   both and changes both under one lock, so the choice cannot race with anything. With three
   slots one is always left.
-* A picture may stay on the graphics card instead (see `lending`): then the number means a place
-  of the ring that the decoder lent. Places are owned as slots are.
+* A picture may stay on the graphics card instead (see `lending`): then a slot's number means a
+  place of the ring that the decoder lent. Places are owned as slots are.
 * What is in memory before a write to a pipe is there for whoever reads that byte: the kernel
   orders the two on every machine. No atomics, no retries, nothing to spin on.
 * A z posted while the decoder works waits at the stage, and a newer one replaces it: newest
@@ -43,10 +43,12 @@ from instrument.frame import U8
 from instrument.latent.space import F32
 
 SLOTS = 3
-ON_CARD = 128  # added to a slot's number in a request: the picture may stay on the card
 LARGEST_PARAMETERS = 16384  # bytes of JSON
 _PAGE = 4096
-_REQUEST = np.dtype([("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8")])
+_REQUEST = np.dtype(
+    [("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8"), ("on_card", "?")],
+    align=True,
+)
 _PICTURE = np.dtype(
     [
         ("sequence", "<u8"),
@@ -61,12 +63,16 @@ _PICTURE = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON."""
+    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON.
+
+    `on_card`: the picture had better stay on the graphics card, if the decoder lends a ring.
+    """
 
     sequence: int
     index: int
     z: F32
     parameters: bytes
+    on_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +127,13 @@ class Exchange:
         self._z[...] = request.z
         length = len(request.parameters)
         self._parameters[:length] = np.frombuffer(request.parameters, np.uint8)
-        self._request[0] = (request.sequence, request.index, length)
+        self._request[0] = (request.sequence, request.index, length, request.on_card)
 
     def read_request(self) -> Request:
         """Decoder only, and only after the stage's byte."""
-        sequence, index, length = self._request[0].item()
+        sequence, index, length, on_card = self._request[0].item()
         parameters = self._parameters[:length].tobytes()
-        return Request(sequence, index, self._z.copy(), parameters)
+        return Request(sequence, index, self._z.copy(), parameters, on_card)
 
     def write_picture(self, slot: int, rgb: U8, picture: Picture) -> None:
         """Decoder only: fill `slot` with ``U8[h, w, 3]``, and say what it is."""
@@ -219,7 +225,7 @@ class Word(IntEnum):
     PICTURE = 2
     ERROR = 3
     FAILED = 4
-    LENT = 5
+    LENT = 6
 
 
 class Message(NamedTuple):

@@ -22,7 +22,6 @@ import numpy as np
 
 from instrument import InstrumentError
 from instrument.decoder.exchange import (
-    ON_CARD,
     Exchange,
     Message,
     Picture,
@@ -149,10 +148,9 @@ def _listen(slots: SimpleQueue[int]) -> None:
 def _serve(delivery: Delivery, slots: SimpleQueue[int], answers: BinaryIO) -> None:
     """Answer requests until nobody listens."""
     while True:
-        asked = slots.get()
-        slot, on_card = asked % ON_CARD, asked >= ON_CARD
+        slot = slots.get()
         try:
-            _make_picture(delivery, slot, on_card)
+            _make_picture(delivery, slot)
             message = Message(Word.PICTURE, slot)
         except Exception as error:  # noqa: BLE001 - the boundary: report, go on, let the stage judge
             message = Message(Word.ERROR, slot, one_line(error))
@@ -165,12 +163,12 @@ def _serve(delivery: Delivery, slots: SimpleQueue[int], answers: BinaryIO) -> No
             pass
 
 
-def _make_picture(delivery: Delivery, slot: int, on_card: bool) -> None:
+def _make_picture(delivery: Delivery, slot: int) -> None:
     clock = WallClock()
     started = clock.now()
     request: Request = delivery.exchange.read_request()
     values = decode_parameters(request.parameters)
-    stayed = delivery.deliver(slot, on_card, request.z[None], values)
+    stayed = delivery.deliver(slot, request.on_card, request.z[None], values)
     finished = clock.now()
     delivery.exchange.write_header(
         slot, Picture(request.sequence, request.index, finished - started, finished, stayed)

@@ -11,11 +11,11 @@ from pretended_card import Machine, Pretended, paged_slots
 from instrument.cuda import CardError, NoCardError, Runtime
 from instrument.decoder import lending
 from instrument.decoder.exchange import (
-    ON_CARD,
     SLOTS,
     Exchange,
     Message,
     Picture,
+    Request,
     Word,
     create_memory,
     decode_ring,
@@ -314,12 +314,16 @@ def test_colours_are_cut_in_place_and_opacity_is_left():
     assert (rgba[..., :3] == 128).all() and (rgba[..., 3] == 255).all()
 
 
-def test_slots_and_wishes_share_a_byte():
-    assert SLOTS <= ON_CARD
-    for slot in range(SLOTS):
-        for wish in (0, ON_CARD):
-            assert ((slot + wish) % ON_CARD, (slot + wish) >= ON_CARD) == (slot, bool(wish))
-    assert slot + ON_CARD < 256
+@pytest.mark.parametrize("on_card", [True, False])
+def test_the_wish_goes_with_its_request(card, on_card):
+    spec = card().spec
+    path, memory = create_memory(spec)
+    path.unlink()
+    exchange = Exchange(memory, spec)
+    exchange.write_request(Request(3, 4, np.zeros(4, np.float32), b"{}", on_card))
+    found = exchange.read_request()
+    assert (found.sequence, found.index, found.parameters) == (3, 4, b"{}")
+    assert found.on_card is on_card
 
 
 @pytest.mark.parametrize("on_card", [True, False])
