@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from instrument.cuda import CardError, LentRing, NoCardError, Runtime, load_runtime
-from instrument.decoder.exchange import Exchange
+from instrument.decoder.exchange import Exchange, write_bands
 from instrument.decoder.protocol import CardDecoder, Decoder, DirectDecoder, OnCard
 from instrument.frame import U8
 from instrument.latent.space import F32
@@ -125,15 +125,18 @@ class Delivery:
 
     def __init__(self, decoder: Decoder, exchange: Exchange, lender: Lender | None) -> None:
         self.decoder, self.exchange, self._lender = decoder, exchange, lender
+        # Asked once: what a protocol has is looked up anew each time.
+        self._paint = decoder.decode_into if isinstance(decoder, DirectDecoder) else self._write
+        self._on_card = decoder.decode_on_card if isinstance(decoder, CardDecoder) else None
 
     def deliver(self, slot: int, on_card: bool, z: F32, values: Mapping[str, F32]) -> bool:
         """One picture of ``z F32[1, *latent.shape]`` into `slot`; whether it stayed on the card.
 
         Raises what the decoder raises; then what is in the slot is no picture.
         """
-        decoder, lender = self.decoder, self._lender
-        if lender is not None and isinstance(decoder, CardDecoder):
-            made = decoder.decode_on_card(z, values)
+        lender = self._lender
+        if lender is not None and self._on_card is not None:
+            made = self._on_card(z, values)
             try:
                 if on_card and lender.lent is not None:
                     lender.keep(slot, made)
@@ -143,8 +146,8 @@ class Delivery:
             except CardError as error:
                 _LOG.warning("pictures go to the host as torch copies them (%s)", error)
                 self._lender = None
-        if isinstance(decoder, DirectDecoder):
-            decoder.decode_into(self.exchange.slots[slot], z, values)
-        else:
-            self.exchange.write_pixels(slot, decoder.decode(z, values)[0])
+        self._paint(self.exchange.slots[slot], z, values)
         return False
+
+    def _write(self, pixels: U8, z: F32, values: Mapping[str, F32]) -> None:
+        write_bands(pixels, self.decoder.decode(z, values)[0])
