@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = frozenset({"document", "event", "frame", "resources", "timebase"})
+GROUND = frozenset({"cuda", "document", "event", "frame", "resources", "timebase"})
 PURE = GROUND | {"latent"}
 STAGE = PURE | {"control", "decoder", "display", "performance", "take"}
 # What each part of the house may import beside itself; everybody may import InstrumentError.
@@ -41,6 +41,7 @@ MAY_KNOW: dict[str, frozenset[str]] = {
 # A third party and the parts that may know it; whoever is not listed here is free.
 FENCES = {
     "torch": ("decoder",),
+    "cuda": ("cuda",),
     "moderngl": ("display",),
     "glfw": ("display",),
     "imgui_bundle": ("display",),

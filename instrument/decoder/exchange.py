@@ -8,6 +8,8 @@ Ownership, which is why no picture is ever torn:
 * Four pictures are the decoder's. It fills one and says `PICTURE`; from then on that one is the
   stage's, which gives it back with a later byte once it is neither shown nor the newest. So the
   stage has two, one is being filled, and one is left for the next.
+* A picture may stay on the graphics card instead (see `lending`): then its number means a place of
+  the ring that the decoder lent. Places are owned as pictures are.
 * What is in memory before a write to a pipe is there for whoever reads that byte: the kernel
   orders the two on every machine. No atomics, no retries, nothing to spin on.
 * A request that was taken and not begun is replaced by the next: newest z wins, there is no queue.
@@ -20,6 +22,7 @@ This module knows neither torch nor who supervises whom.
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from collections.abc import Iterable, Mapping
@@ -32,6 +35,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.cuda import LentRing
 from instrument.decoder import memory
 from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
@@ -42,20 +46,34 @@ REQUESTS = 2
 LARGEST_PARAMETERS = 16384  # bytes of JSON
 _PAGE = 4096
 _SLOT_BITS = 2  # of the stage's byte below those of the slots: for the request
-_REQUEST = np.dtype([("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8")])
+_REQUEST = np.dtype(
+    [("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8"), ("on_card", "?")],
+    align=True,
+)
 _PICTURE = np.dtype(
-    [("sequence", "<u8"), ("index", "<i8"), ("decode_seconds", "<f8"), ("finished", "<f8")]
+    [
+        ("sequence", "<u8"),
+        ("index", "<i8"),
+        ("decode_seconds", "<f8"),
+        ("finished", "<f8"),
+        ("on_card", "?"),
+    ],
+    align=True,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON."""
+    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON.
+
+    `on_card`: the picture had better stay on the graphics card, if the decoder lends a ring.
+    """
 
     sequence: int
     index: int
     z: F32
     parameters: bytes
+    on_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +81,14 @@ class Picture:
     """What is known of the picture in a slot.
 
     `index` is the row of z it was made from, `finished` is on the machine's monotonic clock.
+    `on_card`: it lies in the slot of that number of the ring that was lent.
     """
 
     sequence: int
     index: int
     decode_seconds: float
     finished: float
+    on_card: bool = False
 
 
 def _pages(size: int) -> int:
@@ -113,13 +133,13 @@ class Exchange:
         self._z[number][...] = request.z
         length = len(request.parameters)
         self._parameters[number, :length] = np.frombuffer(request.parameters, np.uint8)
-        self._requests[number] = (request.sequence, request.index, length)
+        self._requests[number] = (request.sequence, request.index, length, request.on_card)
 
     def read_request(self, number: int) -> Request:
         """Decoder only, and only after the stage's byte: a copy."""
-        sequence, index, length = self._requests[number].item()
+        sequence, index, length, on_card = self._requests[number].item()
         parameters = self._parameters[number, :length].tobytes()
-        return Request(sequence, index, self._z[number].copy(), parameters)
+        return Request(sequence, index, self._z[number].copy(), parameters, on_card)
 
     def write_picture(self, slot: int, rgb: U8, picture: Picture) -> None:
         """Decoder only: fill `slot` with ``U8[h, w, 3]``, and say what it is."""
@@ -130,6 +150,7 @@ class Exchange:
         """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
         self._pictures[slot] = (
             picture.sequence, picture.index, picture.decode_seconds, picture.finished,
+            picture.on_card,
         )  # fmt: skip
 
     def read_picture(self, slot: int) -> Picture:
@@ -170,13 +191,17 @@ def decode_turn(turn: int) -> tuple[int | None, list[int]]:
 
 
 class Word(IntEnum):
-    """What a decoder process says. `FAILED` means: this model can never be opened."""
+    """What a decoder process says. `FAILED` means: this model can never be opened.
+
+    `LENT`, before `READY`: pictures may stay on the card, where the text says (`encode_ring`).
+    """
 
     READY = 1
     PICTURE = 2
     ERROR = 3
     FAILED = 4
     TAKEN = 5
+    LENT = 6
 
 
 class Message(NamedTuple):
@@ -219,6 +244,19 @@ def encode_parameters(parameters: Mapping[str, float]) -> bytes:
     if len(encoded) > LARGEST_PARAMETERS:
         raise ValueError(f"parameters take {len(encoded)} bytes, at most {LARGEST_PARAMETERS}")
     return encoded
+
+
+def encode_ring(ring: LentRing) -> str:
+    """`ring` as the text of a message. Reverse: `decode_ring`."""
+    return msgspec.json.encode(ring).decode()
+
+
+def decode_ring(text: str, spec: DecoderSpec) -> LentRing:
+    """What `encode_ring` encoded. Raises ValueError on what is no ring for pictures of `spec`."""
+    ring = msgspec.json.decode(text, type=LentRing)
+    if ring.size != spec.size or len(ring.read) != SLOTS or ring.stride < 4 * math.prod(ring.size):
+        raise ValueError(f"a ring of {ring.size} is none for pictures of {spec.size}")
+    return ring
 
 
 def decode_parameters(encoded: bytes) -> dict[str, F32]:
