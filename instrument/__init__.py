@@ -18,6 +18,7 @@ The data runs left to right, and so do the imports::
 ``display``     picture → light; the only package that knows OpenGL
 ``studio``      offline: z-sequence → film
 ``live``        the loop that joins them while somebody plays
+``bench``       what all that costs, measured
 ``cli``         the commands
 ==============  =================================================================
 """

@@ -390,7 +390,7 @@ def check(workshop: Workshop) -> int:
     commands = (
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
-        ("mypy",),
+        ("mypy", "-n", "2"),
         ("mypy", "--strict", "scripts/workshop.py"),
     )
     return max(workshop.run("-m", *command) for command in commands)

@@ -1,39 +1,63 @@
 """What tests of several packages share: a desktop, and the option that stores baselines."""
 
+import gc
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from screens import wait_for_manager, x_server
 
-# These are about time, windows and servers: they want the machine to themselves. All others are
-# arithmetic and may share its cores (`scripts/test` runs them two at a time).
-ALONE = frozenset(
-    """
-    cli/test_bench_swap cli/test_hands_and_ears cli/test_swapping
-    control/test_ear control/test_ear_servers control/test_link control/test_midi_jack
-    control/test_midi_rig control/test_osc_bench control/test_osc_discovery
-    control/test_osc_server control/test_osc_web
-    studio/test_melt studio/test_farm_ray cli/test_farm_command
-    test_scripts test_timebase test_wheel
-    """.split()
-)
-ALONE_FOLDERS = ("display", "live")
+# These are about time: they want the machine to themselves, but for one of the other group. All
+# others may share its cores (`scripts/test` runs them two at a time). A JACK server is named to
+# the whole machine, and every Link session on it hears every other: those keep to one group.
+ALONE = {
+    "stage": """
+        bench/test_bench_shows cli/test_bench_swap cli/test_farm_command live/test_decks
+        live/test_kill live/test_on_stage studio/test_farm_ray test_film_benches
+    """.split(),
+    "sound": """
+        cli/test_hands_and_ears control/test_ear control/test_ear_servers control/test_link
+        control/test_midi_jack control/test_midi_rig control/test_osc_bench
+        control/test_osc_discovery control/test_osc_server control/test_osc_web
+    """.split(),
+}
+HERE = Path(__file__).parent
+
+
+def group_of(path: Path) -> str | None:
+    """The group of `ALONE` that a file of tests belongs to."""
+    place = path.relative_to(HERE).with_suffix("").as_posix()
+    return next((group for group, places in ALONE.items() if place in places), None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: wants the machine to itself")
+    config.addinivalue_line("markers", "xdist_group(name): one process, one after the other")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Half of the tests need not be read to run the other half."""
+    half = config.option.markexpr
+    if half not in ("alone", "not alone") or collection_path.suffix != ".py":
+        return None
+    return True if (group_of(collection_path) is None) == (half == "alone") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        place = item.path.relative_to(here).with_suffix("").as_posix()
-        if place in ALONE or place.startswith(ALONE_FOLDERS):
+        if group := group_of(item.path):
             item.add_marker("alone")
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of is no garbage, and is not searched for any."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,3 +90,15 @@ def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             manager.terminate()
             manager.wait(10)
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> Iterator[object]:
+    """A Ray cluster of one node, for all tests together: starting one takes seconds."""
+    pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
+    here = Path(__file__).resolve().parent
+    sys.path.append(str(here.parent / "scripts"))
+    from ray_nodes import cluster
+
+    with cluster([here.parent, here / "studio"]) as nodes:
+        yield nodes

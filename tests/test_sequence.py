@@ -281,7 +281,7 @@ def test_a_full_disk_leaves_no_half_sequence(
     def full(*_: object) -> None:
         raise OSError("320 requested and 12 written")  # what numpy says, with no number
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
     with pytest.raises(InstrumentError, match="12 written"):
         save_sequence(path, walk(d=9))
     assert path.read_bytes() == before

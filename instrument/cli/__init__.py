@@ -13,7 +13,7 @@ def main() -> None:
     from instrument.cli.commands import command_line
 
     try:
-        command_line()(prog_name="instrument")
+        command_line(*sys.argv[1:2])(prog_name="instrument")
     except InstrumentError as error:
         fail(str(error))
     except BrokenPipeError:  # somebody closed the pipe we print to: nothing is wrong

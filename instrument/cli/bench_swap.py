@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from instrument import InstrumentError
-from instrument.cli.belongings import Belongings, belongings, children
+from instrument.bench.belongings import Belongings, belongings, children
 from instrument.cli.measured import Row, load_now, report_rows, row
 from instrument.cli.play import open_decks
 from instrument.cli.sources import Programme, assemble, open_take

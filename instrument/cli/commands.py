@@ -29,8 +29,11 @@ from instrument.cli import (
 )
 
 
-def command_line() -> typer.Typer:
-    """The whole tree of commands."""
+def command_line(word: str = "") -> typer.Typer:
+    """The tree of commands: the branch called `word` alone, or all where there is no such branch.
+
+    What a command may be told is read from the types of its function, which takes a while for all.
+    """
     app = _branch("Play the latent space of a generative model as one plays a synthesizer.")
     app.callback()(_about)
     app.command("play")(play.play)
@@ -50,6 +53,10 @@ def command_line() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("bench")(bench.bench)
     app.command("bench-swap")(bench_swap.bench_swap)
+    commands = [command for command in app.registered_commands if command.name == word]
+    branches = [branch for branch in app.registered_groups if branch.name == word]
+    if commands or branches:
+        app.registered_commands, app.registered_groups = commands, branches
     return app
 
 

@@ -10,15 +10,19 @@ from pathlib import Path
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument.cli.console import say
+from instrument.cli.making import Showing
 from instrument.cli.ordering import Ordered, order_of, read_order, write_order
 from instrument.cli.progress import board
+from instrument.cli.rendering import machine_here
 from instrument.cli.watching import event
 from instrument.studio.chunks import Job, Tally
+from instrument.studio.disk_room import Forecast
 from instrument.studio.farm import Farm
 from instrument.studio.farm_order import FarmProgress, Order, Policy
 from instrument.studio.farm_ray import ray_pool
 from instrument.studio.farm_task import Reply, Task
 from instrument.studio.farm_unit import perform
+from instrument.studio.preview import Preview
 from instrument.studio.render_manifest import Manifest
 from instrument.studio.workplace import Workplace
 
@@ -39,11 +43,16 @@ def _opened(out: str, order: bytes, manifest: str | None) -> Job:
 
     work = Workplace(Path(out))
     film, _ = film_of(read_order(work), work.out, Manner())
-    return film.job(work, film.manifest(Manner(), work.read()), 1)
+    return film.job(work, film.manifest(Manner(), work.read(), machine_here(film.painting)))
 
 
 def render_on_farm(
-    ordered: Ordered, address: str, work: Workplace, manifest: Manifest, events: bool
+    ordered: Ordered,
+    address: str,
+    work: Workplace,
+    manifest: Manifest,
+    showing: Showing,
+    spare: bool,
 ) -> Tally:
     """Make the chunks that are missing on the cluster at `address`.
 
@@ -58,11 +67,22 @@ def render_on_farm(
         work.record_of(manifest.chunks[number]).unlink(missing_ok=True)
 
     order = Order(missing, forget, lambda task: farm_task(out, task))
-    tally = Tally()
+    tally, kept = Tally(), sum(len(c) for c in manifest.chunks if there[c] is not None)
     if missing:
-        with ray_pool(address, farm_task, out) as pool, _seen(work.out.name, events) as tell:
+        forecast = Forecast(work.out, len(manifest.rows), kept, say, spare=spare)
+        look = Preview(showing.preview).look if showing.preview else _unseen
+        with ray_pool(address, farm_task, out) as pool, _seen(work.out.name, showing.events) as bar:
+
+            def tell(done: FarmProgress) -> None:
+                bar(done)
+                if done.rendered is not None:
+                    chunk = manifest.chunks[done.rendered]
+                    look(work.path_of(chunk))
+                    if (record := work.recorded(manifest, chunk)) is not None:
+                        forecast.see(len(chunk), record.bytes)
+
             made = Farm(pool, order, Policy(), say, tell).run()
-        if events:
+        if showing.events:
             event("farm", **made.to_json())
         _tell_nodes(made.to_json())
     for chunk in manifest.chunks:
@@ -71,6 +91,10 @@ def render_on_farm(
             tally.records[chunk] = record
     tally.made = {chunk for chunk in missing.values() if chunk in tally.records}
     return tally
+
+
+def _unseen(_: Path) -> None:
+    """Nobody looks."""
 
 
 def _tell_nodes(made: dict[str, list[dict[str, object]]]) -> None:

@@ -6,7 +6,6 @@ stage, bit for bit. Opens no model and writes no film.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +13,8 @@ from typing import Annotated
 import typer
 
 from instrument import InstrumentError
-from instrument.display.finish import UPSCALES, Upscale, finish, finish_bands
-from instrument.display.look import Fit, Look
-from instrument.frame import U8
-from instrument.latent.space import F32
+from instrument.display.finish import UPSCALES, Upscale
+from instrument.display.look import Fit
 from instrument.studio.codecs import RANGES, Quality, Range
 from instrument.studio.extras import Extras, Sound, chapters_at, counts, later
 from instrument.studio.film import Size
@@ -156,28 +153,3 @@ class FilmWishes:
 def _among(what: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value is not None and value not in allowed:
         raise InstrumentError(f"{what} {value!r}: allowed are {', '.join(allowed)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """The presenter for a film of `size` (width, height): a `Finish` and a `Presentation`."""
-
-    size: tuple[int, int]
-    fit: Fit = "fit"
-    upscale: Upscale = "bicubic"
-
-    def __call__(self, pixels: U8, values: Mapping[str, float]) -> U8:
-        """See `Finish`."""
-        return finish(pixels, self._look(values), self.size)
-
-    def level(self, values: Mapping[str, float]) -> float:
-        """See `Presentation.level`."""
-        return self._look(values).level
-
-    def bands(self, picture: F32, level: float) -> Iterator[tuple[slice, F32]]:
-        """See `Presentation.bands`."""
-        return finish_bands(picture, Look(level, fit=self.fit), self.size, self.upscale)
-
-    def _look(self, values: Mapping[str, float]) -> Look:
-        gain = values.get("/master/gain", 1.0)
-        return Look(gain, values.get("/display/blackout", 0.0), self.fit)

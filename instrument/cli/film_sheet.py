@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from instrument.cli.film_options import Presented
-from instrument.decoder.protocol import Decoder
-from instrument.latent.sequence import ZSequence
-from instrument.studio.samples import decode_rows, values_at
+import numpy as np
+
+from instrument.studio.ahead import DecodeAhead
+from instrument.studio.film import Size
+from instrument.studio.preview import small
 from instrument.studio.sheet import contact_sheet, pick_rows, save_png
+from instrument.timebase import FrameRange, FrameRate
 
 _TILES = 24
 _TILE_WIDTH = 192  # pixels
 
 
-def write_sheet(path: Path, sequence: ZSequence, decoder: Decoder, presented: Presented) -> None:
-    """Write the sheet of a film of `sequence`. Raises InstrumentError naming the file."""
-    rows = pick_rows(len(sequence), _TILES)
-    pictures = [
-        presented(picture, values_at(sequence, row))
-        for row, picture in zip(rows, decode_rows(sequence, decoder, rows), strict=True)
-    ]
-    labels = [f"{sequence.rate.time_of(row):.1f} s" for row in rows]
-    width, height = presented.size
+def write_sheet(
+    path: Path, film: FrameRange, ahead: DecodeAhead, size: Size, rate: FrameRate
+) -> None:
+    """Write the sheet of the `film` of these rows. Raises InstrumentError naming the file."""
+    rows = pick_rows(len(film), _TILES)
+    wanted = (FrameRange(film.start + row, film.start + row + 1) for row in rows)
+    with contextlib.closing(ahead.frames(wanted)) as frames:
+        pictures = [np.asarray(small(frame)) for _, frame, _ in frames]
+    labels = [f"{rate.time_of(row):.1f} s" for row in rows]
+    height, width = size
     tile = (round(_TILE_WIDTH * height / width), _TILE_WIDTH)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_png(path, contact_sheet(pictures, labels=labels, size=tile))

@@ -11,8 +11,8 @@ import numpy as np
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from instrument import InstrumentError
-from instrument.cli.film_options import Presented
 from instrument.cli.painters import open_painters
+from instrument.cli.presented import Presented
 from instrument.cli.progress import board
 from instrument.cli.render import models_of
 from instrument.decoder.protocol import Decoder
@@ -39,7 +39,8 @@ class Footage:
         """A decoder for it. Raises InstrumentError."""
         playing = models_of(self.sequence, (model,) if model else (), self.path)
         height, width = max(manifest.size for manifest in playing.values())
-        return open_painters(self.sequence, playing, Presented((width, height)))
+        spec, sha256 = self.sequence.spec, self.sequence.model.sha256
+        return open_painters(spec, sha256, playing, Presented((width, height)))
 
 
 def open_footage(source: Path) -> Footage:

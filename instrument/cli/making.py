@@ -15,13 +15,16 @@ from instrument import InstrumentError
 from instrument.cli.console import say
 from instrument.cli.film_sheet import write_sheet
 from instrument.cli.manners import Manner
-from instrument.cli.rendering import Film, workers_for
+from instrument.cli.rendering import Film, size_for
 from instrument.cli.stopping import stopping
 from instrument.cli.watching import event, watching
 from instrument.latent.arrays import write_atomically
 from instrument.latent.sequence import ModelReference
 from instrument.studio.assemble import Records, assemble, complete, pictures_sha256, verify
 from instrument.studio.chunks import Job, Stopped, Tally, render_chunks
+from instrument.studio.crew import WorkerCrew
+from instrument.studio.crew_size import CrewSize
+from instrument.studio.disk_room import Forecast
 from instrument.studio.encode import count_frames
 from instrument.studio.render import RenderReport
 from instrument.studio.render_manifest import Manifest
@@ -43,8 +46,8 @@ class Showing:
 
 
 QUIET = Showing()
-# Makes the chunks of a film elsewhere: (place, manifest, whether events are shown) → what there is.
-Farming = Callable[[Workplace, Manifest, bool], Tally]
+# Makes the chunks of a film elsewhere: (place, manifest, what is shown, whether room is spared).
+Farming = Callable[[Workplace, Manifest, Showing, bool], Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +93,33 @@ def make(
     if manner.restart:
         work.discard()
     film.try_disk()  # before torch is imported: that takes a while
+    with WorkerCrew(film.opening, say) as crew:
+        crew.start()
+        return _made(film, asked, manner, showing, sheet, farm, work, crew)
+
+
+def _made(
+    film: Film, asked: FrameRange, manner: Manner, showing: Showing, sheet: Path | None,
+    farm: Farming | None, work: Workplace, crew: WorkerCrew,
+) -> Made:  # fmt: skip
     there = work.read()
-    manifest = film.manifest(manner, there)
+    film.prepare()  # while torch is imported
+    manifest = film.manifest(manner, there, crew.machine())
     if manner.assemble and there is None:
         return _assembled_before(film, manifest)
     wanted = manifest.chunks_of(asked) if manner.part else manifest.chunks
     going_on = work.begin(manifest)
-    making = _Making(film, work, manifest, manner, showing)
+    making = _Making(film, film.job(work, manifest, crew), manner, showing, crew)
     try:
         if manner.assemble:
             tally = Tally()
         else:
             if going_on and not manner.part:
                 say(f"going on with the render of {film.out} that is in {work.folder.name}")
-            there_too = farm and farm(work, manifest, showing.events)
+            there_too = farm and farm(work, manifest, showing, manner.spare)
             tally = there_too or making.render(wanted)
         if manner.part:
-            return making.report(tally, tally.records, asked, asked)
+            return making.report(tally, pictures_sha256(tally.records), asked, asked)
         return making.finish(tally, sheet)
     except (Stopped, KeyboardInterrupt) as stop:
         raise _stopped(stop, work, showing) from None
@@ -116,24 +129,25 @@ def make(
 
 
 class _Making:
-    """One run of the command, with the models opened when they are needed."""
+    """One run of the command; models are opened when frames are made."""
 
     def __init__(
-        self, film: Film, work: Workplace, manifest: Manifest, manner: Manner, showing: Showing
+        self, film: Film, job: Job, manner: Manner, showing: Showing, crew: WorkerCrew
     ) -> None:
         self._film = film
-        self._work = work
-        self._manifest = manifest
+        self._job = job
         self._manner = manner
         self._showing = showing
+        self._crew = crew
         self._clock = WallClock()
         self._began = self._clock.now()
-        self._job: Job | None = None
 
     def render(self, wanted: Sequence[FrameRange]) -> Tally:
         total = sum(map(len, wanted))
-        missing = sum(len(c) for c in wanted if not self._work.record_of(c).exists())
-        job = self._open(workers_for(self._manifest, self._manner.workers, missing))
+        work, manifest = self._job.work, self._job.manifest
+        missing = sum(len(c) for c in wanted if not work.record_of(c).exists())
+        self._begin(size_for(manifest, self._manner.workers, missing))
+        forecast = Forecast(work.out, total, total - missing, say, spare=self._manner.spare)
         if self._showing.events:
             event("start", frames=total, kept=total - missing, chunks=len(wanted))
         with (
@@ -141,41 +155,43 @@ class _Making:
             watching(
                 total, f"rendering {self._film.out.name}", stop,
                 events=self._showing.events, preview=self._showing.preview,
-                openjd=self._showing.openjd,
+                openjd=self._showing.openjd, forecast=forecast,
             ) as watch,
         ):  # fmt: skip
-            return render_chunks(job, wanted, watch)
+            return render_chunks(self._job, wanted, watch)
 
     def finish(self, tally: Tally, sheet: Path | None) -> Made:
-        film, manifest = self._film, self._manifest
-        records = complete(self._work, manifest, tally.records)
+        film, job = self._film, self._job
+        manifest = job.manifest
+        records = complete(job.work, manifest, tally.records)
+        if not self._crew.begun:
+            self._begin(size_for(manifest, 1, 0))
         found = {chunk: record for chunk, record in records.items() if chunk not in tally.made}
         if found:
-            verify(manifest, found, self._open(1).frames[0])
+            verify(manifest, found, job.ahead)
         if self._showing.hashes:
             _write_hashes(self._showing.hashes, manifest, records)
         if sheet is not None:
-            decoder = self._open(1).decoder
-            write_sheet(sheet, film.played.held.cut(film.rows), decoder, film.presented)
-        assemble(self._work, manifest, records, film.extras)
-        return self.report(tally, records, film.rows, None)
+            write_sheet(sheet, film.rows, job.ahead, film.size, manifest.rate)
+        pictures = assemble(job.work, manifest, records, film.extras, spare=self._manner.spare)
+        return self.report(tally, pictures, film.rows, None)
+
+    def _begin(self, size: CrewSize) -> None:
+        self._crew.begin(self._film.slots(self._job.manifest), size)
 
     def report(
-        self, tally: Tally, records: Records, rows: FrameRange, part: FrameRange | None
+        self, tally: Tally, pictures: str, rows: FrameRange, part: FrameRange | None
     ) -> Made:
-        rate, manifest = self._manifest.rate, self._manifest
+        """`pictures` is the one SHA-256 for all of them."""
+        manifest = self._job.manifest
+        rate = manifest.rate
         reference = _reference(self._film)
         return Made(
             self._film.out, len(rows), rate.time_of(len(rows)), manifest.size, rate, reference,
             self._clock.now() - self._began, tally.decode_seconds, tally.encode_seconds,
             len(rows) - tally.rendered, manifest.batch, manifest.chunk,
-            len(self._job.frames) if self._job else 0, pictures_sha256(records), part,
+            self._crew.at_work, pictures, part,
         )  # fmt: skip
-
-    def _open(self, workers: int) -> Job:
-        if self._job is None:
-            self._job = self._film.job(self._work, self._manifest, workers)
-        return self._job
 
 
 def _reference(film: Film) -> ModelReference:
@@ -198,12 +214,16 @@ def _assembled_before(film: Film, manifest: Manifest) -> Made:
 
 
 def _write_hashes(path: Path, manifest: Manifest, records: Records) -> None:
-    pictures = [picture for record in records.values() for picture in record.pictures]
-    fields = {**manifest.to_json(), "pictures": pictures,
-              "pictures_sha256": pictures_sha256(records)}  # fmt: skip
+    fields = {**manifest.to_json(), "pictures_sha256": pictures_sha256(records)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as file:
-        file.write(json.dumps(fields, indent=1).encode() + b"\n")
+        # Chunk by chunk: there may be millions.
+        file.write(json.dumps(fields, indent=1).removesuffix("\n}").encode())
+        file.write(b',\n "pictures": [')
+        for number, record in enumerate(records.values()):
+            listed = ",\n".join(f'  "{picture}"' for picture in record.pictures)
+            file.write(f"{',' if number else ''}\n{listed}".encode())
+        file.write(b"\n ]\n}\n")
 
 
 def _stopped(stop: BaseException, work: Workplace, showing: Showing) -> SystemExit:

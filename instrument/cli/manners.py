@@ -25,6 +25,11 @@ PartOption = Annotated[
 AssembleOption = Annotated[
     bool, typer.Option("--assemble", help="Make the film of chunks that are all there.")
 ]
+SpareOption = Annotated[
+    bool,
+    typer.Option("--spare", help="Take chunks away while the film is put together of them: half "
+                 "the room; cut short, they are rendered again."),
+]  # fmt: skip
 BatchOption = Annotated[
     int | None, typer.Option(help="Rows decoded together; another number, other last digits.")
 ]
@@ -61,7 +66,8 @@ JsonOption = Annotated[
 class Manner:
     """How it is gone about; nothing of this changes a frame, but `batch` by a level or so.
 
-    None is the usual. `part` makes chunks only, `assemble` makes none.
+    None is the usual. `part` makes chunks only, `assemble` makes none. `spare` takes each away
+    once it is in the film.
     """
 
     batch: int | None = None
@@ -73,6 +79,7 @@ class Manner:
     restart: bool = False
     farm: str | None = None
     job: str | None = None
+    spare: bool = False
 
     def __post_init__(self) -> None:
         if self.part and self.assemble:
@@ -87,6 +94,8 @@ class Manner:
             raise InstrumentError("farm: not with part, assemble or workers")
         if self.job and (self.farm or self.part or self.assemble or self.resume or self.restart):
             raise InstrumentError("job: not with farm, part, assemble, resume or restart")
+        if self.spare and (self.part or self.job):
+            raise InstrumentError("spare: not with part or job, which put no film together")
         if self.batch is not None and not 1 <= self.batch <= 1024:
             raise InstrumentError(f"batch {self.batch}: must be 1 to 1024")
         if self.chunk is not None and self.chunk < 1:

@@ -1,17 +1,34 @@
-"""The virtual controller of a show: what it is told of the performance, and what of it is heard."""
+"""What a show has on its screen: the way pictures come there, and the virtual controller, what it
+is told of the performance and what of it is heard."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 
 from instrument.cli.rig import StageRig
+from instrument.decoder.choices import Choice, recall, remember
+from instrument.display.card_link import CardLink
+from instrument.display.carriage import Carriage
 from instrument.display.virtual_controller import VirtualController
 from instrument.display.virtual_feedback import Feedback
 from instrument.performance.performer import Performer
 
 # Words of a target that say nothing on a small label.
 _GROUPS = ("performance", "display", "take", "raw")
+
+
+def carriage() -> Carriage:
+    """How pictures come to the screen. What is fastest here is remembered where decoders do so."""
+
+    def recalled(key: str) -> str | None:
+        choice = recall(key)
+        return None if choice is None else choice.form
+
+    # Elsewhere no process lends its memory on a card, so nobody need speak to one.
+    link = CardLink if sys.platform == "linux" else None
+    return Carriage(link, recalled, lambda key, way: remember(Choice(key, way, 1)))
 
 
 def virtual_controller(rig: StageRig, performer: Performer) -> VirtualController:

@@ -12,8 +12,8 @@ import typer
 
 from instrument import InstrumentError
 from instrument.cli.console import report, say
-from instrument.cli.film_options import Presented
 from instrument.cli.looking import Footage, looking_bar, open_footage, ruler_of
+from instrument.cli.presented import Presented
 from instrument.cli.progress import bar
 from instrument.cli.sources import parse_size
 from instrument.decoder.protocol import Decoder

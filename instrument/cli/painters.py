@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from instrument import InstrumentError
-from instrument.cli.film_options import Presented
+from instrument.cli.presented import Presented
 from instrument.decoder.crossfade import CrossfadeDecoder
 from instrument.decoder.models import ModelManifest, ProceduralDetails, TestcardDetails
 from instrument.decoder.protocol import Decoder, DecoderSpec
 from instrument.display.finish import finish, finish_fine
 from instrument.display.look import Look
 from instrument.frame import U8
-from instrument.latent.sequence import ZSequence
-from instrument.latent.space import F32
+from instrument.latent.space import F32, LatentSpec
 
 _LARGEST_SIDE = 16384
 
@@ -58,8 +57,13 @@ def _larger(manifest: ModelManifest, presented: Presented, factor: int) -> Model
     return replace(manifest, size=size)
 
 
-def open_painters(sequence: ZSequence, playing: Playing, presented: Presented) -> Decoder:
-    """One decoder for all rows: the model that plays, or as many as do."""
+def open_painters(
+    latent: LatentSpec, sha256: str, playing: Playing, presented: Presented
+) -> Decoder:
+    """One decoder for all rows, ``[*latent.shape]``: the model that plays, or as many as do.
+
+    Several are known by the `sha256` of the first.
+    """
     from instrument.decoder.runtime import open_decoder  # torch: only when it is needed
 
     decoders = {number: open_decoder(manifest) for number, manifest in playing.items()}
@@ -67,7 +71,7 @@ def open_painters(sequence: ZSequence, playing: Playing, presented: Presented) -
         return next(iter(decoders.values()))
     name = " + ".join(manifest.name for manifest in playing.values())
     width, height = presented.size
-    spec = DecoderSpec(name, sequence.spec, (height, width), sequence.model.sha256)
+    spec = DecoderSpec(name, latent, (height, width), sha256)
     look = Look(fit=presented.fit)
 
     def place(picture: U8) -> U8:

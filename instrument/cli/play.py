@@ -20,11 +20,12 @@ import typer
 from instrument import InstrumentError
 from instrument.cli.console import report, say
 from instrument.cli.film_options import FilmWishes
-from instrument.cli.on_screen import virtual_controller
+from instrument.cli.on_screen import carriage, virtual_controller
 from instrument.cli.ports import Wishes, osc_wish
 from instrument.cli.render import render_film
 from instrument.cli.rig import StageRig
 from instrument.cli.sources import Programme, assemble, bundled_script, open_take, parse_size
+from instrument.decoder.child import Prefers
 from instrument.decoder.process import DecoderProcess
 from instrument.display.monitors import display_available
 from instrument.display.presenter import Presenter
@@ -142,17 +143,18 @@ def _play_in_window(
     show: Show, programme: Programme, size: tuple[int, int], monitor: str | None, rig: StageRig
 ) -> Loop:
     fullscreen = int(monitor) if monitor and monitor.isdigit() else monitor
-    controller = virtual_controller(rig, programme.performer)
+    controller, bringing = virtual_controller(rig, programme.performer), carriage()
     with ExitStack() as stack:
         # The decoder first: it loads while the window opens.
-        decks = stack.enter_context(open_decks(programme, show.clock))
+        decks = stack.enter_context(open_decks(programme, show.clock, bringing.prefers_card))
         window = stack.enter_context(
             Window(size, f"latent-instrument: {programme.bank.name}", clock=show.clock,
                    fullscreen=fullscreen)
         )  # fmt: skip
         show.screen = Screen(
-            window, Presenter(window.ctx), decks, programme.preset.fit,
+            window, Presenter(window.ctx, bringing), decks, programme.preset.fit,
             _home_picture(programme), hud=fullscreen is None, hint=_HINT, controller=controller,
+            carriage=bringing,
         )  # fmt: skip
         loop = Loop(show)
         with _stops(loop):
@@ -160,11 +162,11 @@ def _play_in_window(
         return loop
 
 
-def open_decks(programme: Programme, clock: Clock) -> Decks:
+def open_decks(programme: Programme, clock: Clock, prefers_card: Prefers | None = None) -> Decks:
     """The decks for the models of `programme`: one decoder process for each that is wanted."""
 
     def open_model(number: int) -> DecoderProcess:
-        return DecoderProcess(programme.manifest(number))
+        return DecoderProcess(programme.manifest(number), prefers_card=prefers_card)
 
     return Decks(programme.names, open_model, clock)
 
@@ -252,6 +254,11 @@ def _finish(programme: Programme, loop: Loop, tape: Tape, demo: bool, as_json: b
         "longest_hold_s": round(loop.meters.longest_hold, 3),
         "hand_to_light_ms": round(1e3 * loop.meters.latency.percentile(50), 2),
         "overhead_ms": round(1e3 * loop.meters.overhead.percentile(50), 3),
+        # Of the machine's own clock: a program that started us knows when it did.
+        "clock_s": {
+            "first_picture": loop.meters.first_picture,
+            "first_decoded": loop.meters.first_decoded,
+        },
         "takes": [str(summary.folder) for summary in tape.summaries],
         "rows": sum(summary.rows for summary in tape.summaries),
     }

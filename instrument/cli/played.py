@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from instrument.latent.sequence import ZSequence, load_sequence
-from instrument.studio.held import hold_frozen
+from instrument.studio.held import holding
+from instrument.studio.performed import Performed
 from instrument.studio.shutter import BetweenRows, Exposure, Instant, Shutter
 from instrument.take.layout import RECORD
 from instrument.take.marks import marks_of
 from instrument.take.reader import TakeRecord, read_take
-from instrument.take.replay import resample, sample
+from instrument.take.sampling import Sampling, resample
 from instrument.timebase import FrameRate
 
 
@@ -27,7 +28,7 @@ class Played:
     @cached_property
     def held(self) -> ZSequence:
         """The rows as the display showed them, which may have been frozen."""
-        return hold_frozen(self.sequence)
+        return holding(self.sequence)
 
     def exposure(self, shutter: Shutter | None) -> Exposure:
         """What the frames are exposed to: those of a take to the performance itself."""
@@ -35,10 +36,8 @@ class Played:
             return Instant(self.held)
         if self.record is None:
             return BetweenRows(self.held, shutter)
-        frames, rate = len(self.sequence), self.sequence.rate
-        times = shutter.times(frames, rate)
-        rows = sample(self.record, times, frames * shutter.samples, str(self.source))
-        return Instant(hold_frozen(rows), shutter.samples)
+        sampling = Sampling(self.record, str(self.source))
+        return Performed(sampling, shutter, self.sequence.rate)
 
     def marks(self) -> list[tuple[float, str]]:
         """Moments with names, in seconds; only takes have some."""

@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from instrument.cli.console import console
+from instrument.studio.disk_room import in_words
 from instrument.studio.render import Progress as Done
 
 
@@ -48,10 +49,3 @@ def bar(total: int, what: str, kept: int = 0) -> Iterator[Callable[[Done], None]
 def _digits(done: Done) -> int:
     """A slow render is told more finely."""
     return 0 if done.frames_a_second >= 10 else 1 if done.frames_a_second >= 1 else 2
-
-
-def in_words(length: int) -> str:
-    """`length` bytes, as people say it."""
-    units = ("B", "kB", "MB", "GB", "TB")
-    power = max(0, min(len(units) - 1, (len(str(length)) - 1) // 3))
-    return f"{length / 1000**power:.{1 if power else 0}f} {units[power]}"

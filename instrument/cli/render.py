@@ -22,12 +22,12 @@ from instrument.cli.making import QUIET, Made, Showing, make
 from instrument.cli.manners import USUAL, Manner
 from instrument.cli.ordering import Ordered
 from instrument.cli.played import Played, open_source
-from instrument.cli.rendering import Film
+from instrument.cli.rendering import Film, machine_here
 from instrument.cli.sources import model_for, parse_size
 from instrument.decoder.crossfade import FIRST, SECOND, SHARE, parts_of
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.spaces import taking
-from instrument.latent.arrays import write_atomically
+from instrument.latent.arrays import taken, write_atomically
 from instrument.latent.sequence import ModelReference, ZSequence
 from instrument.studio.codecs import MOVIES
 from instrument.studio.farm_job import job_template
@@ -36,6 +36,8 @@ from instrument.studio.render import check_model
 from instrument.timebase import FrameRange, FrameRate
 
 PLAIN = FilmWishes()
+_MIX = (FIRST, SECOND, SHARE)
+_TOGETHER = 4096  # rows
 
 
 def render_command(
@@ -74,6 +76,7 @@ def render_command(
     restart: manners.RestartOption = False,
     part: manners.PartOption = False,
     assemble: manners.AssembleOption = False,
+    spare: manners.SpareOption = False,
     batch: manners.BatchOption = None,
     chunk: manners.ChunkOption = None,
     workers: manners.WorkersOption = None,
@@ -92,7 +95,7 @@ def render_command(
         depth, range_, crf, upscale, supersample, blur, samples, dither, audio, audio_offset,
         timecode, chapters,
     )  # fmt: skip
-    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job)
+    manner = Manner(batch, chunk, workers, part, assemble, resume, restart, farm, job, spare)
     models, playing_at = tuple(model or ()), FrameRate.parse(rate) if rate else None
     if job is not None:
         write_job(Ordered(source, models, playing_at, frames, wishes), out, manner, as_json)
@@ -131,7 +134,7 @@ def write_job(ordered: Ordered, out: Path, manner: Manner, as_json: bool) -> Non
     if ordered.frames is not None:
         raise InstrumentError("job: renders whole films; leave --frames out")
     film, _ = film_of(ordered, out, manner)
-    manifest = film.manifest(manner, None)
+    manifest = film.manifest(manner, None, machine_here(film.painting))
     words = [*ordered.words(), "--batch", str(manifest.batch), "--chunk", str(manifest.chunk)]
     words += ["--workers", str(manner.workers)] if manner.workers else []
     template = job_template(ordered.source, out, words, manifest.chunks)
@@ -182,8 +185,7 @@ def models_of(
     if len(sequence) == 0:
         raise InstrumentError(f"{source}: holds no frame")
     references = sequence.models or (sequence.model,)
-    columns = {a: c for a in (FIRST, SECOND, SHARE) if (c := sequence.column(a)) is not None}
-    numbers = sorted(parts_of(columns, len(sequence)))
+    numbers = sorted(_shown(sequence))
     if numbers[-1] > len(references):
         raise InstrumentError(f"{source}: shows model {numbers[-1]}, and lists {len(references)}")
     found = {}
@@ -194,6 +196,18 @@ def models_of(
         check_model(own, found[number].spec, allow_other_model=name is not None)
         _tell_a_change(reference, found[number], source)
     return found
+
+
+def _shown(sequence: ZSequence) -> set[int]:
+    """The numbers of the models that `sequence` shows; its rows are looked at a few at a time."""
+    columns = {a: sequence.addresses.index(a) for a in _MIX if a in sequence.addresses}
+    if not columns:
+        return {1}
+    shown = set[int]()
+    for start in range(0, len(sequence), _TOGETHER):
+        rows = taken(sequence.parameters, slice(start, start + _TOGETHER))
+        shown |= parts_of({a: rows[:, column] for a, column in columns.items()}, len(rows)).keys()
+    return shown
 
 
 def _largest(playing: Mapping[int, ModelManifest]) -> Size:

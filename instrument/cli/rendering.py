@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from instrument import __version__
-from instrument.cli.film_options import FilmWishes, Presented
+from instrument.cli.film_options import FilmWishes
 from instrument.cli.manners import Manner
-from instrument.cli.painters import Playing, open_painters, painters_for
+from instrument.cli.painters import Playing, painters_for
+from instrument.cli.painting import Painting
 from instrument.cli.played import Played
-from instrument.decoder.models import TestcardDetails
-from instrument.decoder.protocol import Decoder
-from instrument.studio.burn_in import burn_in
+from instrument.cli.presented import Presented
+from instrument.studio.ahead import DecodeAhead
 from instrument.studio.chunks import Job
 from instrument.studio.codecs import Stills, choose
+from instrument.studio.crew_size import CrewSize
 from instrument.studio.encode import open_film
 from instrument.studio.extras import Extras
-from instrument.studio.film import FilmWriter, Pixels, Size
-from instrument.studio.finishing import Fine, FineFrames, Frames, PlainFrames, Stamp
+from instrument.studio.film import FilmWriter, Size, dtype_of
 from instrument.studio.render_manifest import Manifest, digest_of, usual_chunk
 from instrument.studio.shutter import Exposure
+from instrument.studio.worker_process import Machine, Opening
+from instrument.studio.worker_wire import Slots
+from instrument.studio.workers import Crew, Here
 from instrument.studio.workplace import Workplace, seal
-from instrument.timebase import FrameRange
+from instrument.timebase import FrameRange, WallClock
 
-_USUAL_WORKERS = 8  # torch's threads share one interpreter: not measured beyond 2 cores
-_WORTH_A_WORKER = 32  # frames: opening a decoder takes as long as decoding about as many
+_MOST_WORKERS = 16  # unless somebody says: each has the model in memory
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,44 @@ class Film:
         rate = self.played.sequence.rate
         return open_film(path, self.size, rate, codec, quality, extras, part=part)
 
-    def manifest(self, manner: Manner, there: Manifest | None) -> Manifest:
+    @cached_property
+    def painting(self) -> Painting:
+        """How its frames are painted."""
+        wishes, sequence = self.wishes, self.played.sequence
+        painters, factor = painters_for(self.playing, self.presented, wishes.supersample)
+        codec, quality = wishes.coded(self.out)
+        depth = choose(self.out, self.size, codec, quality).depth
+        shutter = wishes.shutter
+        return Painting(
+            painters, self.presented, sequence.spec, sequence.model.sha256, sequence.addresses,
+            depth, wishes.fine or depth > 8, shutter.samples if shutter else 1, factor,
+            wishes.dither is not False, sequence.rate if wishes.recipe.label else None,
+        )  # fmt: skip
+
+    @property
+    def opening(self) -> Opening:
+        """A process that paints them."""
+        return Opening("instrument.cli.film_worker", self.painting.to_json(), self.painting.name)
+
+    def prepare(self) -> None:
+        """Do what of `manifest` takes a while, and needs no machine."""
+        _ = self._settings
+
+    def manifest(self, manner: Manner, there: Manifest | None, machine: Machine) -> Manifest:
         """What is to be written down; what is `there` already goes on as it was begun."""
-        painters, _ = painters_for(self.playing, self.presented, self.wishes.supersample)
-        largest = max(manifest.size for manifest in painters.values())
-        device, usual = _machine(painters, largest)
+        usual = machine.batch
         if len(self.played.sequence.models) > 1:
             usual = 1  # rows beside those of the film may show a model that is not even here
         batch = manner.batch or (there.batch if there else usual)
         chunk = manner.chunk or (there.chunk if there and there.batch == batch else None)
-        versions = {"instrument": __version__, "device": device}
+        versions = {"instrument": __version__, "device": machine.device}
         versions |= {name: version(name) for name in ("numpy", "pillow", "av", "torch")}
         return Manifest(
             self.rows, len(self.played.sequence), self.played.sequence.rate, self.size,
-            batch, chunk or usual_chunk(self.size, batch), self._settings(), versions,
+            batch, chunk or usual_chunk(self.size, batch), self._settings, versions,
         )  # fmt: skip
 
+    @cached_property
     def _settings(self) -> dict[str, Any]:
         wishes = self.wishes
         codec, quality = wishes.coded(self.out)
@@ -116,53 +140,29 @@ class Film:
             "label": wishes.recipe.label,
         }
 
-    def job(self, work: Workplace, manifest: Manifest, workers: int) -> Job:
-        """Open the models, `workers` times."""
-        painters, factor = painters_for(self.playing, self.presented, self.wishes.supersample)
-        sequence = self.played.sequence
-        decoders = [open_painters(sequence, painters, self.presented) for _ in range(workers)]
-        frames = [self._frames(decoder, factor, manifest.batch) for decoder in decoders]
-        return Job(work, manifest, frames, self.open_chunk, decoders[0])
+    def slots(self, manifest: Manifest) -> Slots:
+        """Its frames, as they come from worker processes."""
+        return Slots(manifest.batch, (*self.size, 3), dtype_of(self.painting.depth))
 
-    def _frames(self, decoder: Decoder, factor: int, batch: int) -> Frames:
-        rate = self.played.sequence.rate
-        stamp = partial(burn_in, rate=rate) if self.wishes.recipe.label else None
-        codec, quality = self.wishes.coded(self.out)
-        depth = choose(self.out, self.size, codec, quality).depth
-        if self.wishes.fine or depth > 8:
-            dither = self.wishes.dither is not False
-            fine = Fine(self.presented, self.exposure, factor, dither, 0, stamp)
-            return FineFrames(self.played.held, decoder, fine, self.size, depth, batch)
-        plain = _Stamped(self.played.held, decoder, self.presented)
-        plain.stamp = stamp
-        return plain
+    def job(self, work: Workplace, manifest: Manifest, crew: Crew | None = None) -> Job:
+        """The render, by a `crew` of processes; else by this very one, which opens the models."""
+        batch = manifest.batch
+        crew = crew or Here(lambda: self.painting.open(batch), batch)
+        ahead = DecodeAhead(self.exposure, crew, manifest.total, self.painting.name, batch)
+        return Job(work, manifest, ahead, self.open_chunk)
 
 
-class _Stamped(PlainFrames):
-    """Plain frames, each with the number of its row."""
-
-    stamp: Stamp | None = None
-
-    def finish(self, picture: Pixels, frame: int) -> Pixels:
-        """See `Frames.finish`."""
-        finished = super().finish(picture, frame)
-        return self.stamp(finished, frame) if self.stamp else finished
+def machine_here(painting: Painting) -> Machine:
+    """What this very process computes with; torch is imported for it."""
+    return Machine(*painting.machine())
 
 
-def _machine(playing: Playing, size: Size) -> tuple[str, int]:
-    """The device in words, and how many pictures are best decoded together."""
-    if all(isinstance(manifest.details, TestcardDetails) for manifest in playing.values()):
-        return "cpu", 1
-    from instrument.decoder.machine import device_in_words, usual_batch  # torch
-
-    return device_in_words(), usual_batch(size)
-
-
-def workers_for(manifest: Manifest, wanted: int | None, frames: int) -> int:
-    """How many decoders are opened for `frames` frames: as many as cores, unless somebody says."""
+def size_for(manifest: Manifest, wanted: int | None, frames: int) -> CrewSize:
+    """How many workers make `frames` frames: what is best is measured, unless somebody says."""
+    clock, batch = WallClock(), manifest.batch
     if wanted is not None:
-        return wanted
+        return CrewSize(wanted, frames, batch, clock, fixed=True)
     if not manifest.versions["device"].startswith("cpu"):
-        return 1  # a graphics card is kept busy by one
+        return CrewSize(1, frames, batch, clock)  # a graphics card is kept busy by one
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _USUAL_WORKERS, frames // _WORTH_A_WORKER))
+    return CrewSize(max(1, min(cores or 1, _MOST_WORKERS)), frames, batch, clock)

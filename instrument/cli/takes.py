@@ -13,7 +13,8 @@ from instrument.latent.sequence import save_sequence
 from instrument.take import repair as mending
 from instrument.take.listing import list_takes
 from instrument.take.reader import read_take
-from instrument.take.replay import resample, verify
+from instrument.take.replay import verify
+from instrument.take.sampling import resample
 from instrument.timebase import FrameRate
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]

@@ -11,6 +11,7 @@ from typing import Any
 from instrument.cli.console import say
 from instrument.cli.progress import bar
 from instrument.studio.chunks import Watch
+from instrument.studio.disk_room import Forecast
 from instrument.studio.film import Pixels
 from instrument.studio.preview import Preview, Seldom
 from instrument.studio.render import Progress
@@ -31,6 +32,7 @@ def watching(
     events: bool,
     preview: Path | None,
     openjd: bool = False,
+    forecast: Forecast | None = None,
 ) -> Iterator[Watch]:
     """Watch `total` frames of `what` being rendered."""
     often = Seldom()
@@ -52,6 +54,8 @@ def watching(
                 )  # fmt: skip
 
         def chunk(record: ChunkRecord) -> None:
+            if forecast:
+                forecast.see(len(record.rows), record.bytes)
             if events:
                 rows = [record.rows.start, record.rows.stop]
                 event("chunk", rows=rows, bytes=record.bytes, sha256=record.sha256)

@@ -68,7 +68,9 @@ class ApartDecoder:
         self._child.answered(message)
         if message.word is not Word.PICTURE:
             raise DecodeError(message.text)
-        return self._child.show_newest()[..., :3]
+        pixels = self._child.show_newest()
+        assert isinstance(pixels, np.ndarray)  # nobody preferred the card
+        return pixels[..., :3]
 
     def wait_until_ready(self) -> None:
         """Until the model is open. Raises InstrumentError when it cannot be."""

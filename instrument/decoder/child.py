@@ -13,8 +13,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from instrument.cuda import CardPicture, LentRing
+from instrument.decoder import memory
 from instrument.decoder.exchange import (
     REQUESTS,
     SLOTS,
@@ -24,6 +28,7 @@ from instrument.decoder.exchange import (
     Request,
     Word,
     create_memory,
+    decode_ring,
     encode_turn,
     read_message,
 )
@@ -32,6 +37,9 @@ from instrument.decoder.protocol import Precision
 from instrument.decoder.spaces import name_of
 from instrument.frame import U8
 from instrument.resources import child_environment
+
+# Whether a picture should stay in the ring that a decoder process lends. Called by any thread.
+Prefers = Callable[[LentRing], bool]
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
 
@@ -43,9 +51,16 @@ class Child:
     by the reading thread without it, and with None once when the process is gone.
     """
 
-    def __init__(self, manifest: ModelManifest, hear: Callable[[Message | None], None]) -> None:
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        hear: Callable[[Message | None], None],
+        prefers_card: Prefers | None = None,
+    ) -> None:
         self._manifest = manifest
         self._hear = hear
+        self._prefers_card = prefers_card
+        self._ring: LentRing | None = None  # what the process lends
         self._process: subprocess.Popen[bytes] | None = None
         self._exchange: Exchange | None = None
         self._path: Path | None = None
@@ -67,8 +82,8 @@ class Child:
         Raises OSError when there is no memory or no process to be had.
         """
         spec = self._manifest.spec
-        self._path, memory = create_memory(spec)
-        self._exchange = Exchange(memory, spec)
+        self._path, mapped = create_memory(spec)
+        self._exchange = Exchange(mapped, spec)
         size = [str(pixels) for pixels in spec.size]
         self._process = subprocess.Popen(
             # -P: a file named like a library in the performer's folder must not be imported.
@@ -85,7 +100,11 @@ class Child:
         assert self._process is not None and self._process.stdout is not None
         with io.BufferedReader(self._process.stdout) as answers:  # type: ignore[type-var]
             while (message := read_message(answers)) is not None:
-                self._hear(message)
+                if message.word is Word.LENT:
+                    with suppress(ValueError):  # then pictures go by way of the host
+                        self._ring = decode_ring(message.text, self._manifest.spec)
+                else:
+                    self._hear(message)
         self._hear(None)
 
     @property
@@ -112,8 +131,12 @@ class Child:
         assert self._exchange is not None
         number = self._spare_requests.pop()
         self.sequence = request.sequence
-        self._exchange.write_request(number, request)
+        self._exchange.write_request(number, replace(request, on_card=self._prefers()))
         self._say(number)
+
+    def _prefers(self) -> bool:
+        prefers, ring = self._prefers_card, self._ring
+        return prefers is not None and ring is not None and prefers(ring)
 
     def taken(self, message: Message) -> None:
         """Take back the request that was read."""
@@ -131,13 +154,18 @@ class Child:
         self.picture = self._exchange.read_picture(message.slot)
         self._supply()
 
-    def show_newest(self) -> U8:
-        """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call."""
+    def show_newest(self) -> U8 | CardPicture:
+        """The newest pixels ``U8[h, w, 4]``, read-only, untouched until the next call.
+
+        Or where they lie on the graphics card, if the owner would rather have that.
+        """
         assert self._exchange is not None and self._newest >= 0
         if self._shown not in (-1, self._newest):
             self._done_with.add(self._shown)
         self._shown = self._newest
         self._supply()
+        if self.picture is not None and self.picture.on_card and self._ring is not None:
+            return CardPicture(self._ring, self._shown)
         pixels = self._exchange.slots[self._shown].view()
         pixels.flags.writeable = False
         return pixels
@@ -179,12 +207,8 @@ class Child:
         return code
 
     def _forget_memory(self) -> None:
-        if self._path is None:
-            return
-        try:
-            self._path.unlink(missing_ok=True)
-        except PermissionError:
-            pass  # Windows, while somebody still looks at a picture: the temp folder keeps it
+        if self._path is not None:
+            memory.forget(self._path)
 
 
 def _nobody(said: Message | None) -> None:

@@ -8,6 +8,8 @@ Ownership, which is why no picture is ever torn:
 * Four pictures are the decoder's. It fills one and says `PICTURE`; from then on that one is the
   stage's, which gives it back with a later byte once it is neither shown nor the newest. So the
   stage has two, one is being filled, and one is left for the next.
+* A picture may stay on the graphics card instead (see `lending`): then its number means a place of
+  the ring that the decoder lent. Places are owned as pictures are.
 * What is in memory before a write to a pipe is there for whoever reads that byte: the kernel
   orders the two on every machine. No atomics, no retries, nothing to spin on.
 * A request that was taken and not begun is replaced by the next: newest z wins, there is no queue.
@@ -20,11 +22,9 @@ This module knows neither torch nor who supervises whom.
 
 from __future__ import annotations
 
-import errno
+import math
 import mmap
-import os
 import struct
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -35,6 +35,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.cuda import LentRing
+from instrument.decoder import memory
 from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
 from instrument.latent.space import F32
@@ -44,20 +46,34 @@ REQUESTS = 2
 LARGEST_PARAMETERS = 16384  # bytes of JSON
 _PAGE = 4096
 _SLOT_BITS = 2  # of the stage's byte below those of the slots: for the request
-_REQUEST = np.dtype([("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8")])
+_REQUEST = np.dtype(
+    [("sequence", "<u8"), ("index", "<i8"), ("parameters_length", "<u8"), ("on_card", "?")],
+    align=True,
+)
 _PICTURE = np.dtype(
-    [("sequence", "<u8"), ("index", "<i8"), ("decode_seconds", "<f8"), ("finished", "<f8")]
+    [
+        ("sequence", "<u8"),
+        ("index", "<i8"),
+        ("decode_seconds", "<f8"),
+        ("finished", "<f8"),
+        ("on_card", "?"),
+    ],
+    align=True,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON."""
+    """One wish for a picture. `sequence` counts the posts; `parameters` is JSON.
+
+    `on_card`: the picture had better stay on the graphics card, if the decoder lends a ring.
+    """
 
     sequence: int
     index: int
     z: F32
     parameters: bytes
+    on_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +81,14 @@ class Picture:
     """What is known of the picture in a slot.
 
     `index` is the row of z it was made from, `finished` is on the machine's monotonic clock.
+    `on_card`: it lies in the slot of that number of the ring that was lent.
     """
 
     sequence: int
     index: int
     decode_seconds: float
     finished: float
+    on_card: bool = False
 
 
 def _pages(size: int) -> int:
@@ -85,22 +103,22 @@ class Exchange:
     outlives the process that made it and this object.
     """
 
-    def __init__(self, memory: mmap.mmap, spec: DecoderSpec) -> None:
+    def __init__(self, mapped: mmap.mmap, spec: DecoderSpec) -> None:
         header = _PAGE // 4
-        self._requests: NDArray[np.void] = np.ndarray((REQUESTS,), _REQUEST, memory, 0)
-        self._pictures: NDArray[np.void] = np.ndarray((SLOTS,), _PICTURE, memory, header)
+        self._requests: NDArray[np.void] = np.ndarray((REQUESTS,), _REQUEST, mapped, 0)
+        self._pictures: NDArray[np.void] = np.ndarray((SLOTS,), _PICTURE, mapped, header)
         each = _pages(4 * spec.latent.size)
         self._z: list[F32] = [
-            np.ndarray(spec.latent.shape, np.float32, memory, _PAGE + i * each)
+            np.ndarray(spec.latent.shape, np.float32, mapped, _PAGE + i * each)
             for i in range(REQUESTS)
         ]
         start = _PAGE + REQUESTS * each
-        self._parameters: U8 = np.ndarray((REQUESTS, LARGEST_PARAMETERS), np.uint8, memory, start)
+        self._parameters: U8 = np.ndarray((REQUESTS, LARGEST_PARAMETERS), np.uint8, mapped, start)
         start += REQUESTS * _pages(LARGEST_PARAMETERS)
         height, width = spec.size
         slot = _pages(height * width * 4)
         self.slots: list[U8] = [
-            np.ndarray((height, width, 4), np.uint8, memory, start + i * slot) for i in range(SLOTS)
+            np.ndarray((height, width, 4), np.uint8, mapped, start + i * slot) for i in range(SLOTS)
         ]
 
     @staticmethod
@@ -115,13 +133,13 @@ class Exchange:
         self._z[number][...] = request.z
         length = len(request.parameters)
         self._parameters[number, :length] = np.frombuffer(request.parameters, np.uint8)
-        self._requests[number] = (request.sequence, request.index, length)
+        self._requests[number] = (request.sequence, request.index, length, request.on_card)
 
     def read_request(self, number: int) -> Request:
         """Decoder only, and only after the stage's byte: a copy."""
-        sequence, index, length = self._requests[number].item()
+        sequence, index, length, on_card = self._requests[number].item()
         parameters = self._parameters[number, :length].tobytes()
-        return Request(sequence, index, self._z[number].copy(), parameters)
+        return Request(sequence, index, self._z[number].copy(), parameters, on_card)
 
     def write_picture(self, slot: int, rgb: U8, picture: Picture) -> None:
         """Decoder only: fill `slot` with ``U8[h, w, 3]``, and say what it is."""
@@ -132,6 +150,7 @@ class Exchange:
         """Decoder only: say what is in `slot`. The reverse of `read_picture`."""
         self._pictures[slot] = (
             picture.sequence, picture.index, picture.decode_seconds, picture.finished,
+            picture.on_card,
         )  # fmt: skip
 
     def read_picture(self, slot: int) -> Picture:
@@ -147,55 +166,13 @@ def write_bands(pixels: U8, rgb: U8) -> None:
 
 
 def create_memory(spec: DecoderSpec) -> tuple[Path, mmap.mmap]:
-    """A fresh file for `spec`, mapped: in /dev/shm where there is room, else among temp files.
-
-    Raises OSError when neither has room.
-    """
-    folders = [Path("/dev/shm"), Path(tempfile.gettempdir())]  # noqa: S108 - mkstemp makes the name
-    folders = [folder for folder in folders if folder.is_dir()]
-    for folder in folders[:-1]:
-        try:
-            return _create_in(folder, Exchange.size(spec))
-        except OSError:
-            continue  # full or not ours to write; the temp folder is slower, not worse
-    return _create_in(folders[-1], Exchange.size(spec))
-
-
-def _create_in(folder: Path, size: int) -> tuple[Path, mmap.mmap]:
-    descriptor, name = tempfile.mkstemp(prefix="latent-instrument-", dir=folder)
-    try:
-        _reserve(descriptor, size)
-        return Path(name), mmap.mmap(descriptor, size)
-    except OSError:
-        Path(name).unlink()
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    # A sparse file on a full /dev/shm kills whoever writes to it (SIGBUS); better an error now.
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-    os.ftruncate(descriptor, size)
+    """Fresh memory for `spec` (see `memory.create`). Raises OSError where there is no room."""
+    return memory.create(Exchange.size(spec))
 
 
 def open_memory(path: Path, spec: DecoderSpec) -> mmap.mmap:
-    """Map the file another process made with `create_memory`.
-
-    Its name goes away at once where the system allows (not on Windows): the memory then lives
-    exactly as long as somebody maps it, and no crash leaves it behind.
-    """
-    with path.open("r+b") as file:
-        memory = mmap.mmap(file.fileno(), Exchange.size(spec))
-    if os.name == "posix":
-        path.unlink()
-    return memory
+    """The memory another process made with `create_memory` (see `memory.open_once`)."""
+    return memory.open_once(path, Exchange.size(spec))
 
 
 def encode_turn(request: int | None, slots: Iterable[int]) -> bytes:
@@ -214,13 +191,17 @@ def decode_turn(turn: int) -> tuple[int | None, list[int]]:
 
 
 class Word(IntEnum):
-    """What a decoder process says. `FAILED` means: this model can never be opened."""
+    """What a decoder process says. `FAILED` means: this model can never be opened.
+
+    `LENT`, before `READY`: pictures may stay on the card, where the text says (`encode_ring`).
+    """
 
     READY = 1
     PICTURE = 2
     ERROR = 3
     FAILED = 4
     TAKEN = 5
+    LENT = 6
 
 
 class Message(NamedTuple):
@@ -263,6 +244,19 @@ def encode_parameters(parameters: Mapping[str, float]) -> bytes:
     if len(encoded) > LARGEST_PARAMETERS:
         raise ValueError(f"parameters take {len(encoded)} bytes, at most {LARGEST_PARAMETERS}")
     return encoded
+
+
+def encode_ring(ring: LentRing) -> str:
+    """`ring` as the text of a message. Reverse: `decode_ring`."""
+    return msgspec.json.encode(ring).decode()
+
+
+def decode_ring(text: str, spec: DecoderSpec) -> LentRing:
+    """What `encode_ring` encoded. Raises ValueError on what is no ring for pictures of `spec`."""
+    ring = msgspec.json.decode(text, type=LentRing)
+    if ring.size != spec.size or len(ring.read) != SLOTS or ring.stride < 4 * math.prod(ring.size):
+        raise ValueError(f"a ring of {ring.size} is none for pictures of {spec.size}")
+    return ring
 
 
 def decode_parameters(encoded: bytes) -> dict[str, F32]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from instrument.decoder.network import NetworkDecoder
+from instrument.decoder.network import NetworkDecoder, cut_into
 from instrument.decoder.pinned import HostCopies
 from instrument.decoder.protocol import DecoderSpec
 from instrument.decoder.snapshots import SNAPSHOT, TRUNCATION, SnapshotNetwork
@@ -45,16 +45,32 @@ class GraphedDecoder(NetworkDecoder):
         self._replay: Callable[[], None] | None = None
         self._z = torch.zeros(1, *spec.latent.shape, device=device)
         self._psi = torch.ones(1, device=device)
-        self._rgba = torch.full((*spec.size, 4), 255, dtype=torch.uint8, device=device)
+        self._picture = torch.full((*spec.size, 4), 255, dtype=torch.uint8, device=device)
         self._total = torch.zeros((), device=device)
-        self._copies = HostCopies(self._rgba)
+        self._copies = HostCopies(self._picture)
 
     def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
         """See `NetworkDecoder.decode_into`. A card that cannot record decodes as ever."""
-        z, values = self._checked(z, parameters)
         if not self._recorded():
             super().decode_into(pixels, z, parameters)
             return
+        self._replayed(z, parameters)
+        self._copies.send(self._picture)
+        picture = self._copies.receive()
+        self._must_be_finite(self._total)
+        pixels[...] = picture
+
+    def _made(self, z: F32, parameters: Mapping[str, F32]) -> Tensor:
+        """See `NetworkDecoder._made`."""
+        if not self._recorded():
+            return super()._made(z, parameters)
+        self._replayed(z, parameters)
+        self._must_be_finite(self._total)
+        return self._picture
+
+    def _replayed(self, z: F32, parameters: Mapping[str, F32]) -> None:
+        """Begin the picture of z, to come in `_picture`."""
+        z, values = self._checked(z, parameters)
         with torch.inference_mode():
             place = values.get(SNAPSHOT)
             self._history.place(self._history.newest if place is None else float(place[0]))
@@ -63,10 +79,6 @@ class GraphedDecoder(NetworkDecoder):
             self._psi.fill_(1.0 if psi is None else float(psi[0]))
             assert self._replay is not None
             self._replay()
-            self._copies.send(self._rgba)
-            picture = self._copies.receive()
-            self._must_be_finite(self._total)
-            pixels[...] = picture
 
     def _recorded(self) -> bool:
         if self._replay is None and self._record is not None:
@@ -79,11 +91,10 @@ class GraphedDecoder(NetworkDecoder):
         return self._replay is not None
 
     def _paint(self) -> None:
-        """All that is done for a picture, from `_z` and `_psi` to `_rgba` and `_total`."""
-        pictures: Tensor = self._history.paint(self._z, self._psi)[0, :3]
+        """All that is done for a picture, from `_z` and `_psi` to `_picture` and `_total`."""
+        pictures: Tensor = self._history.paint(self._z, self._psi)
         self._total.copy_(pictures.sum())
-        levels = pictures.clamp(0, 1).mul_(255).add_(0.5).permute(1, 2, 0)
-        self._rgba[..., :3].copy_(levels)
+        cut_into(self._picture, pictures)
 
 
 def record_on_card(work: Callable[[], None]) -> Callable[[], None]:

@@ -143,10 +143,14 @@ class FastGANDetails(GeneratorDetails, frozen=True, kw_only=True):
 
 
 class TestcardDetails(Details, frozen=True, kw_only=True):
-    """The test double: `delay` seconds a picture; `fail` says what a z below 0 does."""
+    """The test double: `delay` seconds a picture; `fail` says what a z below 0 does.
+
+    `card`: it says that its pictures are made on graphics card 0.
+    """
 
     delay: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     fail: Literal["never", "open", "decode", "hang", "exit"] = "never"
+    card: bool = False
 
 
 _DETAILS: dict[str, type[Details]] = {

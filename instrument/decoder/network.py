@@ -21,7 +21,7 @@ from instrument import InstrumentError
 from instrument.decoder.exchange import write_bands
 from instrument.decoder.inputs import checked_inputs
 from instrument.decoder.pinned import HostCopies
-from instrument.decoder.protocol import DecodeError, DecoderSpec
+from instrument.decoder.protocol import DecodeError, DecoderSpec, OnCard
 from instrument.frame import U8
 from instrument.latent.space import F32
 
@@ -64,6 +64,7 @@ class NetworkDecoder:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.to(device).eval()
         self._batch = rows_at_once(device, spec.size)
+        self._rgba: Tensor | None = None  # the last picture that stayed where it was made
 
     @property
     def spec(self) -> DecoderSpec:
@@ -83,17 +84,40 @@ class NetworkDecoder:
 
         z is one row, ``F32[1, *latent.shape]``. Where it raises, `pixels` keep what they had.
         """
+        if self._device.type != "cpu":  # all four bands go to the host in one piece
+            torch.from_numpy(pixels).copy_(self._made(z, parameters))
+            return
         z, values = self._checked(z, parameters)
         with torch.inference_mode():
             pictures, total = self._painted(z, values)
-            levels = pictures.clamp(0, 1).mul_(255).add_(0.5)[0].permute(1, 2, 0)
-            if levels.device.type != "cpu":
-                levels = levels.to(torch.uint8).cpu()
+            levels = _rows_of_levels(pictures)
             self._must_be_finite(total)
             if levels.shape[-1] == 4:  # the cut to levels is the copy: no array between
                 torch.from_numpy(pixels).copy_(levels)
             else:
                 write_bands(pixels, levels.to(torch.uint8).numpy())
+
+    @property
+    def card(self) -> int | None:
+        """See `CardDecoder.card`."""
+        return self._device.index if self._device.type == "cuda" else None
+
+    def decode_on_card(self, z: F32, parameters: Mapping[str, F32]) -> OnCard:
+        """See `CardDecoder.decode_on_card`: the same picture as `decode_into` gives."""
+        self._rgba = self._made(z, parameters)
+        on_card = self._device.type == "cuda"
+        stream = torch.cuda.current_stream(self._device).cuda_stream if on_card else 0
+        return OnCard(self._rgba.data_ptr(), stream)
+
+    def _made(self, z: F32, parameters: Mapping[str, F32]) -> Tensor:
+        """One picture ``U8[h, w, 4]`` where it was made."""
+        z, values = self._checked(z, parameters)
+        with torch.inference_mode():
+            pictures, total = self._painted(z, values)
+            rgba = torch.full((*self._spec.size, 4), 255, dtype=torch.uint8, device=self._device)
+            cut_into(rgba, pictures)
+            self._must_be_finite(total)
+        return rgba
 
     def _checked(self, z: F32, parameters: Mapping[str, F32]) -> tuple[F32, Mapping[str, F32]]:
         z, values = checked_inputs(self._spec, z, parameters)
@@ -166,6 +190,16 @@ class NetworkDecoder:
     def _to_device(self, rows: F32) -> Tensor:
         # A copy, because torch refuses read-only arrays and z is often a view of a memory map.
         return torch.from_numpy(np.array(rows, np.float32)).to(self._device)
+
+
+def cut_into(rgba: Tensor, pictures: Tensor) -> None:
+    """Fill the three colours of ``U8[h, w, 4]`` with the first of `pictures`, cut to levels."""
+    rgba[..., :3].copy_(_rows_of_levels(pictures)[..., :3])
+
+
+def _rows_of_levels(pictures: Tensor) -> Tensor:
+    """The first of `pictures` as ``[h, w, bands]``: what is left is to drop what is below 1."""
+    return pictures.clamp(0, 1).mul_(255).add_(0.5)[0].permute(1, 2, 0)
 
 
 def _levels(pictures: Tensor) -> Tensor:

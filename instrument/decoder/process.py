@@ -19,7 +19,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from instrument.decoder.child import Child, describe_exit
+from instrument.decoder.child import Child, Prefers, describe_exit
 from instrument.decoder.exchange import Message, Request, Word, encode_parameters
 from instrument.decoder.models import ModelManifest
 from instrument.frame import Frame
@@ -43,7 +43,7 @@ class _Life:
     """The process that runs now."""
 
     child: Child
-    started: float
+    started: float = 0.0
     ready: float | None = None  # when it said so
     working: float = 0.0  # since when it owes an answer, if it does
     errors: int = 0  # in a row
@@ -53,11 +53,14 @@ class _Life:
 class DecoderProcess:
     """A supervised decoder process (threads 0: it measures). Use it as a context manager."""
 
-    def __init__(self, manifest: ModelManifest, device: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, manifest: ModelManifest, device: str = "auto", threads: int = 0,
+        prefers_card: Prefers | None = None,
+    ) -> None:  # fmt: skip
         self.spec = manifest.spec
         self._manifest = manifest
         self._device = device
-        self._threads = threads
+        self._threads, self._prefers_card = threads, prefers_card
         self._clock = WallClock()
         self._lock = threading.RLock()
         self._pictures = threading.Condition(self._lock)  # somebody waits for a picture
@@ -254,16 +257,15 @@ class DecoderProcess:
 
     def _live_once(self) -> str | None:
         """One life from start to end; why another should follow, or None."""
-        life = _Life(Child(self._manifest, lambda said: self._hear(life, said)), 0.0)
+        life = _Life(Child(self._manifest, lambda m: self._hear(life, m), self._prefers_card))
         with self._lock:
             if self._closing:
                 return None
             life.started = self._clock.now()
             self._life = life
         try:
-            life.child.start(
-                self._device, self._threads, gently=self._gently and not self._restarts
-            )
+            gently = self._gently and not self._restarts
+            life.child.start(self._device, self._threads, gently=gently)
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

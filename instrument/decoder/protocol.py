@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -75,6 +75,30 @@ class DirectDecoder(Decoder, Protocol):
 
     def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
         """One picture, that of ``z F32[1, *latent.shape]``, into ``U8[h, w, 4]``, opaque."""
+        ...
+
+
+class OnCard(NamedTuple):
+    """A picture in a graphics card's memory, ``U8[h, w, 4]`` without gaps, opaque.
+
+    It is whole once the card has done what is queued on `stream`, and stays until the next.
+    """
+
+    address: int
+    stream: int
+
+
+@runtime_checkable
+class CardDecoder(Decoder, Protocol):
+    """A decoder that can leave its picture where it was made."""
+
+    @property
+    def card(self) -> int | None:
+        """The number of the CUDA device it decodes on; None elsewhere."""
+        ...
+
+    def decode_on_card(self, z: F32, parameters: Mapping[str, F32]) -> OnCard:
+        """One picture, that of ``z F32[1, *latent.shape]``. Raises as `decode` does."""
         ...
 
 

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -30,20 +29,16 @@ from instrument.decoder.exchange import (
     Word,
     decode_parameters,
     decode_turn,
+    encode_ring,
     open_memory,
-    write_bands,
     write_message,
 )
+from instrument.decoder.lending import Delivery, open_lender
 from instrument.decoder.models import ModelManifest, read_manifest
-from instrument.decoder.protocol import Decoder, DirectDecoder, PatientDecoder
+from instrument.decoder.protocol import Decoder, PatientDecoder
 from instrument.decoder.runtime import open_here
 from instrument.decoder.spaces import in_space
-from instrument.frame import U8
-from instrument.latent.space import F32
 from instrument.timebase import WallClock
-
-# What `DirectDecoder.decode_into` does.
-Paint = Callable[[U8, F32, Mapping[str, F32]], None]
 
 _GENTLE = 10  # added to the nice value: a tenth of the processor where somebody else wants it
 
@@ -62,13 +57,16 @@ def main() -> int:
         manifest = _manifest(options)
         desk.exchange = Exchange(open_memory(options.memory, manifest.spec), manifest.spec)
         decoder = _load(manifest, options)
+        lender = open_lender(decoder, desk.exchange.slots)
         started = clock.now()
         _try(decoder)  # once more: this is what a picture takes from now on
     except (InstrumentError, ImportError, OSError, RuntimeError, MemoryError) as error:
         desk.say(Message(Word.FAILED, text=one_line(error)))
         return 1
+    if lender is not None and lender.lent is not None:
+        desk.say(Message(Word.LENT, text=encode_ring(lender.lent)))
     desk.say(Message(Word.READY, text=repr(clock.now() - started)))
-    _serve(decoder, desk)
+    _serve(Delivery(decoder, desk.exchange, lender), desk)
     return 0
 
 
@@ -196,16 +194,15 @@ def _manifest(options: argparse.Namespace) -> ModelManifest:
     return dataclasses.replace(in_space(manifest, options.space), size=tuple(options.size))
 
 
-def _serve(decoder: Decoder, desk: Desk) -> None:
+def _serve(delivery: Delivery, desk: Desk) -> None:
     """Answer requests until nobody listens."""
-    assert desk.exchange is not None
     # Asked once: what a protocol has is looked up anew each time, in a gap between two pictures.
-    paint = decoder.decode_into if isinstance(decoder, DirectDecoder) else _painter(decoder)
+    decoder = delivery.decoder
     idle = decoder.idle if isinstance(decoder, PatientDecoder) else None
     while True:
         request, slot = desk.take()
         try:
-            _make_picture(paint, desk.exchange, request, slot)
+            _make_picture(delivery, request, slot)
             answer = Message(Word.PICTURE, slot, sequence=request.sequence)
         except Exception as error:  # noqa: BLE001 - the boundary: report, go on, let the stage judge
             desk.keep(slot)
@@ -219,23 +216,15 @@ def _serve(decoder: Decoder, desk: Desk) -> None:
             pass
 
 
-def _make_picture(paint: Paint, exchange: Exchange, request: Request, slot: int) -> None:
+def _make_picture(delivery: Delivery, request: Request, slot: int) -> None:
     clock = WallClock()
     started = clock.now()
-    paint(exchange.slots[slot], request.z[None], decode_parameters(request.parameters))
+    values = decode_parameters(request.parameters)
+    stayed = delivery.deliver(slot, request.on_card, request.z[None], values)
     finished = clock.now()
-    exchange.write_header(
-        slot, Picture(request.sequence, request.index, finished - started, finished)
+    delivery.exchange.write_header(
+        slot, Picture(request.sequence, request.index, finished - started, finished, stayed)
     )
-
-
-def _painter(decoder: Decoder) -> Paint:
-    """Has a decoder that cannot fill a slot itself fill one."""
-
-    def paint(pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
-        write_bands(pixels, decoder.decode(z, parameters)[0])
-
-    return paint
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.decoder.exchange import write_bands
 from instrument.decoder.inputs import checked_inputs
 from instrument.decoder.models import ModelManifest, TestcardDetails
-from instrument.decoder.protocol import DecodeError, DecoderSpec, Precision
+from instrument.decoder.protocol import DecodeError, DecoderSpec, OnCard, Precision
 from instrument.frame import U8
 from instrument.latent.space import F32
 from instrument.timebase import WallClock
@@ -29,6 +30,7 @@ class TestcardDecoder:
     def __init__(self, spec: DecoderSpec, details: TestcardDetails) -> None:
         self._spec = spec
         self._details = details
+        self._rgba: U8 = np.empty((*spec.size, 4), np.uint8)
 
     @property
     def spec(self) -> DecoderSpec:
@@ -48,6 +50,16 @@ class TestcardDecoder:
         colour = np.stack([value >> 16, value >> 8, value], axis=-1) & 255
         shape = (len(z), *self._spec.size, 3)
         return np.ascontiguousarray(np.broadcast_to(colour.astype(np.uint8)[:, None, None], shape))
+
+    @property
+    def card(self) -> int | None:
+        """See `CardDecoder.card`: as the manifest has it."""
+        return 0 if self._details.card else None
+
+    def decode_on_card(self, z: F32, parameters: Mapping[str, F32]) -> OnCard:
+        """See `CardDecoder.decode_on_card`; the card is this process's own memory."""
+        write_bands(self._rgba, self.decode(z, parameters)[0])
+        return OnCard(self._rgba.ctypes.data, 0)
 
     def _misbehave(self) -> None:
         if self._details.fail == "decode":

@@ -21,7 +21,7 @@ from instrument import InstrumentError
 from instrument.decoder.choices import Choice, choice_key, recall, remember
 from instrument.decoder.forms import Form
 from instrument.decoder.network import NetworkDecoder
-from instrument.decoder.protocol import DecoderSpec
+from instrument.decoder.protocol import DecoderSpec, OnCard
 from instrument.frame import U8
 from instrument.latent.space import F32
 from instrument.timebase import WallClock
@@ -87,6 +87,15 @@ class TunedDecoder:
     def decode_into(self, pixels: U8, z: F32, parameters: Mapping[str, F32]) -> None:
         """See `NetworkDecoder.decode_into`."""
         self._best.decode_into(pixels, z, parameters)
+
+    @property
+    def card(self) -> int | None:
+        """See `CardDecoder.card`."""
+        return self._best.card
+
+    def decode_on_card(self, z: F32, parameters: Mapping[str, F32]) -> OnCard:
+        """See `CardDecoder.decode_on_card`."""
+        return self._best.decode_on_card(z, parameters)
 
     def idle(self) -> bool:
         """Try a little more, for about two pictures' time; False when all is tried."""

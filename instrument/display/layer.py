@@ -9,6 +9,8 @@ from __future__ import annotations
 import moderngl
 import numpy as np
 
+from instrument.cuda import CardPicture
+from instrument.display.carriage import Carriage
 from instrument.display.look import Placement, Size
 from instrument.frame import U8
 
@@ -17,11 +19,16 @@ class Layer:
     """The newest picture of one kind, drawn by `triangle` with `program`. Empty at first."""
 
     def __init__(
-        self, ctx: moderngl.Context, program: moderngl.Program, triangle: moderngl.VertexArray
+        self,
+        ctx: moderngl.Context,
+        program: moderngl.Program,
+        triangle: moderngl.VertexArray,
+        carriage: Carriage,
     ) -> None:
-        self._ctx = ctx
+        self._ctx, self._carriage = ctx, carriage
         self._program, self._triangle = program, triangle
         self._picture: moderngl.Texture | None = None
+        self._spare: moderngl.Texture | None = None  # where the next picture comes to, if not there
         self._between: moderngl.Framebuffer | None = None
         # What `_between` holds: None once a new picture has come.
         self._resampled: Placement | None = None
@@ -31,20 +38,33 @@ class Layer:
         """(width, height) of the picture uploaded last."""
         return self._picture.size if self._picture else None
 
-    def upload(self, pixels: U8) -> None:
-        """Take over ``U8[h, w, 4]``, sRGB code values, top row first."""
-        if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
-            raise ValueError(f"pixels must be U8[h, w, 4], not {pixels.dtype}{pixels.shape}")
-        if pixels.size == 0:
-            raise ValueError("a picture needs at least one pixel")
-        size = (pixels.shape[1], pixels.shape[0])
-        if self._picture is None or self._picture.size != size:
-            if self._picture:
-                self._picture.release()
-            self._picture = self._ctx.texture(size, 4)
-            self._picture.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self._picture.write(np.ascontiguousarray(pixels))
+    def upload(self, pixels: U8 | CardPicture) -> bool:
+        """Take over ``U8[h, w, 4]``, sRGB code values, top row first, or such on a card.
+
+        False where the card refuses: then the picture before stays.
+        """
+        size, texture = _size_of(pixels), self._picture
+        # What the card writes to may hold anything if it fails; so never what is shown.
+        if texture is None or texture.size != size or isinstance(pixels, CardPicture):
+            texture = self._spare_of(size)
+        if not self._carriage.carry(pixels, texture):
+            return False
+        if texture is not self._picture:
+            self._picture, self._spare = texture, self._picture
         self._resampled = None
+        return True
+
+    def _spare_of(self, size: Size) -> moderngl.Texture:
+        if self._spare is None or self._spare.size != size:
+            self._release(self._spare)
+            self._spare = self._ctx.texture(size, 4)
+            self._spare.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        return self._spare
+
+    def _release(self, texture: moderngl.Texture | None) -> None:
+        if texture is not None:
+            self._carriage.forget(texture)
+            texture.release()
 
     def along_x(self, placement: Placement) -> moderngl.Texture:
         """The picture as wide as its area and as high as it is, resampled only when needed."""
@@ -112,6 +132,17 @@ class Layer:
     def release(self) -> None:
         """Give everything back to the driver."""
         self._release_between()
-        if self._picture is not None:
-            self._picture.release()
-            self._picture = None
+        self._release(self._picture)
+        self._release(self._spare)
+        self._picture = self._spare = None
+
+
+def _size_of(pixels: U8 | CardPicture) -> Size:
+    """(width, height). Raises ValueError on what is no picture."""
+    if isinstance(pixels, CardPicture):
+        return pixels.ring.size[1], pixels.ring.size[0]
+    if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+        raise ValueError(f"pixels must be U8[h, w, 4], not {pixels.dtype}{pixels.shape}")
+    if pixels.size == 0:
+        raise ValueError("a picture needs at least one pixel")
+    return pixels.shape[1], pixels.shape[0]

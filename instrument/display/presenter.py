@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import moderngl
 
+from instrument.cuda import CardPicture
+from instrument.display.carriage import Carriage
 from instrument.display.hud import Hud
 from instrument.display.hud_painter import HudPainter
 from instrument.display.layer import Layer
@@ -23,19 +25,29 @@ LAYERS = 2
 
 
 class Presenter:
-    """Draws with `ctx`, which must be current. Black until the first `upload`."""
+    """Draws with `ctx`, which must be current. Black until the first `upload`.
 
-    def __init__(self, ctx: moderngl.Context) -> None:
+    `carriage` brings the pictures; without one, only from the host.
+    """
+
+    def __init__(self, ctx: moderngl.Context, carriage: Carriage | None = None) -> None:
         self._ctx = ctx
+        self._carriage = carriage or Carriage()
+        self._carriage.prepare(ctx)
         self._program = load_program(ctx, "present")
         self._triangle = ctx.vertex_array(self._program, [])
-        self._layers = tuple(Layer(ctx, self._program, self._triangle) for _ in range(LAYERS))
+        self._layers = tuple(
+            Layer(ctx, self._program, self._triangle, self._carriage) for _ in range(LAYERS)
+        )
         self._hud = HudPainter(ctx)
         self._controller = VirtualPainter(ctx)
 
-    def upload(self, pixels: U8, layer: int = 0) -> None:
-        """Take over ``U8[h, w, 4]``, sRGB code values, top row first."""
-        self._layers[layer].upload(pixels)
+    def upload(self, pixels: U8 | CardPicture, layer: int = 0) -> bool:
+        """Take over ``U8[h, w, 4]``, sRGB code values, top row first, or such on a card.
+
+        False where the card refuses: then the picture before stays.
+        """
+        return self._layers[layer].upload(pixels)
 
     def area(self, size: Size, look: Look, layer: int = 0) -> Area | None:
         """Which pixels of a target of `size` show the picture of `layer`; None without one."""
@@ -90,5 +102,6 @@ class Presenter:
         self._controller.release()
         for layer in self._layers:
             layer.release()
+        self._carriage.release()
         self._triangle.release()
         self._program.release()

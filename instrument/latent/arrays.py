@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 import os
 import tokenize
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument import InstrumentError
 from instrument.latent.space import F32, F64
 
 _FINITE_CHUNK = 4096  # rows looked at together, so that an hour of z stays on disk
+_MAPPED_TOGETHER = 1 << 21  # bytes, the most that a system maps in one go
 # All that numpy's header parser was seen to raise on hostile files.
 BAD_HEADER = (ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError,
               RecursionError, SyntaxError, tokenize.TokenError)  # fmt: skip
@@ -52,18 +55,18 @@ def load_array(path: Path) -> F32:
 
     Raises InstrumentError naming the file when it is no array of finite numbers.
     """
-    array = _map(path)
+    array = map_array(path)
     return _finite(array if array.dtype == np.float32 else _as_single(array), path)
 
 
 def load_doubles(path: Path) -> F64:
     """As `load_array`, in the precision of float64."""
-    array = _map(path)
+    array = map_array(path)
     return _finite(array if array.dtype == np.float64 else array.astype(np.float64), path)
 
 
-def _map(path: Path) -> np.ndarray[Any, Any]:
-    """The array as it lies in the file. Raises InstrumentError naming it."""
+def map_array(path: Path) -> np.ndarray[Any, Any]:
+    """The array as it lies in the file, looked at no further. Raises InstrumentError naming it."""
     try:
         with path.open("rb") as file:
             shape, fortran, dtype = read_header(file)
@@ -85,11 +88,43 @@ def _map(path: Path) -> np.ndarray[Any, Any]:
 
 def _finite(array: _Floats, path: Path) -> _Floats:
     for start in range(0, len(array), _FINITE_CHUNK):
-        finite = np.isfinite(array[start : start + _FINITE_CHUNK])
+        rows = array[start : start + _FINITE_CHUNK]
+        finite = np.isfinite(rows)
+        let_go(rows)
         if not finite.all():
             row = start + int(np.argwhere(~finite)[0][0])
             raise InstrumentError(f"{path}: row {row} is not finite (NaN or infinity)")
     return array
+
+
+def taken(array: _Floats, rows: NDArray[np.intp] | slice) -> _Floats:
+    """A copy of some rows; the array may lie in a file, of which nothing is kept in memory."""
+    copied = np.array(array[rows])
+    if isinstance(rows, slice):
+        let_go(array[rows])
+    elif len(rows):
+        let_go(array[int(rows.min()) : int(rows.max()) + 1])
+    return copied
+
+
+def let_go(rows: np.ndarray[Any, Any]) -> None:
+    """Rows of a mapped file have been read: take no more memory for them until they are again.
+
+    The system would let go of them where memory is short; until then they count as ours. Of
+    what does not lie in a file nothing changes.
+    """
+    base: Any = rows
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if not isinstance(base, mmap.mmap) or not hasattr(base, "madvise") or not rows.size:
+        return
+    first, last = np.lib.array_utils.byte_bounds(rows)
+    mapped = np.frombuffer(base, np.uint8).__array_interface__["data"][0]
+    # Rounded outwards to such addresses, since the system maps what lies between them together:
+    # what is left out would come back with the row beside it, and stay.
+    start = max(0, first // _MAPPED_TOGETHER * _MAPPED_TOGETHER - mapped)
+    stop = min(-(-last // _MAPPED_TOGETHER) * _MAPPED_TOGETHER - mapped, len(base))
+    base.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

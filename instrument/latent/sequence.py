@@ -11,13 +11,13 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import is_address
-from instrument.latent.arrays import load_array, write_atomically
+from instrument.latent.arrays import load_array, taken, write_atomically
 from instrument.latent.space import F32, LatentSpec
 from instrument.latent.trace import Trace, load_trace, save_trace, trace_to_json
 from instrument.timebase import FrameRange, FrameRate
@@ -26,6 +26,7 @@ FORMAT = "z-sequence/1"
 DEFAULT_RATE = FrameRate(30)
 _SHELL_TOLERANCE = 0.05  # how far a mean length may lie from sqrt(d) and still count as a shell
 _GUESSED_FROM = 4096  # rows
+_WRITTEN_TOGETHER = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def save_sequence(path: Path, sequence: ZSequence) -> None:
     check_name(path)
     if sequence.addresses:
         with write_atomically(parameters_of(path)) as file:
-            np.save(file, np.ascontiguousarray(sequence.parameters, np.float32))
+            _save(file, sequence.parameters)
     fields = sequence.to_json()
     if sequence.trace is not None:
         save_trace(path, sequence.trace)
@@ -152,7 +153,16 @@ def save_sequence(path: Path, sequence: ZSequence) -> None:
     with write_atomically(sidecar_of(path)) as file:
         file.write(json.dumps(fields, indent=1).encode() + b"\n")
     with write_atomically(path) as file:
-        np.save(file, np.ascontiguousarray(sequence.z, np.float32))
+        _save(file, sequence.z)
+
+
+def _save(file: IO[bytes], rows: F32) -> None:
+    """As numpy does it, but a few rows at a time: they may be made just now, or lie in a file."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": rows.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for start in range(0, len(rows), _WRITTEN_TOGETHER):
+        block = taken(rows, slice(start, start + _WRITTEN_TOGETHER))
+        file.write(np.ascontiguousarray(block, "<f4").data)
 
 
 def load_sequence(path: Path, rate: FrameRate | None = None) -> ZSequence:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument import InstrumentError
-from instrument.latent.arrays import BAD_HEADER, load_doubles, read_header, write_atomically
+from instrument.latent.arrays import BAD_HEADER, load_doubles, read_header, taken, write_atomically
 from instrument.latent.space import F64
 
 COLUMNS = ("origin", "row", "other_origin", "other_row", "other_weight")
 _NONE = -1.0
+_TOGETHER = 4096  # rows that are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class Trace:
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.rows.shape[1] != len(COLUMNS):
             raise InstrumentError(f"trace of shape {list(self.rows.shape)}: must be [frames, 5]")
-        for column in (0, 2):
-            numbers = self.rows[:, column]
-            if len(numbers) and not _NONE <= numbers.min() <= numbers.max() < len(self.origins):
+        for start in range(0, len(self.rows), _TOGETHER):
+            block = taken(self.rows, slice(start, start + _TOGETHER))
+            numbers = block[:, (0, 2)]
+            if not _NONE <= numbers.min() <= numbers.max() < len(self.origins):
                 raise InstrumentError(
                     f"trace: names origin {int(numbers.max())}, lists {len(self.origins)}"
                 )

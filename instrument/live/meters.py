@@ -60,6 +60,8 @@ class Meters:
         self.shown_rate = 0.0
         self.holds = Ring.empty()  # for how long each picture stood on the screen
         self.longest_hold = 0.0
+        self.first_picture: float | None = None  # clock second of the first swap, whatever it shows
+        self.first_decoded: float | None = None  # and of the first that shows a decoder's picture
 
     def tick(self, lateness: float) -> None:
         """A tick began `lateness` after its time."""
@@ -79,6 +81,10 @@ class Meters:
         self.draw_seconds += _SMOOTHING * (work - self.draw_seconds)
         self.driver.add(driver)
         self.swaps.add(swap)
+        if self.first_picture is None:
+            self.first_picture = now
+        if self.first_decoded is None and index >= 0:
+            self.first_decoded = now
         newest = None
         while self._unseen and self._unseen[0][0] <= index:
             newest = self._unseen.popleft()[1]

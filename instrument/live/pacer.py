@@ -118,22 +118,22 @@ class Pacer:
     # What a step of z is worth, from pictures.
 
     def _see(self, picture: Frame, now: float) -> None:
-        row = self._rows.get(picture.index)
-        if row is None or now - row.time > _PATIENCE:  # too old to go by
+        row, pixels = self._rows.get(picture.index), picture.on_host
+        if row is None or pixels is None or now - row.time > _PATIENCE:  # too old to go by
             return
         self._looked, look = now, self._look
         if look is not None and row.scene == look.row.scene:
             seconds = row.time - look.row.time
             if seconds < _BASELINE:
                 return  # not even looked at: most pictures cost nothing
-            seen = glance(picture.pixels)
+            seen = glance(pixels)
             way = _step(look.row.z, row.z)
             if seen.shape == look.seen.shape and way > 0.0:
                 worth = distance(look.seen, seen) / way
                 share = 1.0 if self._gain is None else -math.expm1(-seconds / _GAIN)
                 self._gain = (self._gain or 0.0) * (1.0 - share) + share * worth
         else:
-            seen = glance(picture.pixels)
+            seen = glance(pixels)
         self._look = _Look(row, seen)
 
     # What the rate should be.

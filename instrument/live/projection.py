@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from instrument.display.carriage import Carriage
 from instrument.display.hud import Hud
 from instrument.display.look import Fit, Look, Size
 from instrument.display.presenter import LAYERS, Presenter
@@ -41,6 +42,7 @@ class Screen:
     hud: bool = True
     hint: str | None = None
     controller: VirtualController | None = None
+    carriage: Carriage | None = None
 
     def __post_init__(self) -> None:
         self.surface.controller = self.controller
@@ -75,6 +77,7 @@ class Projection:
                 "/master/gain", "/display/blackout", "/display/freeze",
             )
         )  # fmt: skip
+        self._even = space.index("/pace/even")
         self._sent = [(address, space.index(address)) for address in _SENT]
         self._held = [_Held(number) for number in range(1, LAYERS + 1)]
         self._mix = 0.0  # the share of layer 1 in what is shown
@@ -108,6 +111,8 @@ class Projection:
 
     def ask(self, index: int, z: F32, values: F64) -> None:
         """Ask for the pictures of row `index`; waits for nothing."""
+        if self._screen.carriage is not None:  # the pacer looks at pictures where the host has them
+            self._screen.carriage.looked_at = bool(values[self._even] > 0.0)
         seen = self._who_is_seen(values)
         self.seen, self._asked = seen, index
         self._since = {number: self._since.get(number, index) for number in seen}
@@ -163,9 +168,9 @@ class Projection:
         for number, frame in frames:
             if frame is not None:
                 layer = self._layer_of(number)
-                self._screen.presenter.upload(frame.pixels, layer)
-                self._held[layer] = _Held(number, frame.index)
-                new = True
+                if self._screen.presenter.upload(frame.pixels, layer):
+                    self._held[layer] = _Held(number, frame.index)
+                    new = True
         if new:
             self._meters.new_picture(self._clock.now())
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from instrument import InstrumentError
-from instrument.studio.otio import chosen
-from instrument.studio.otio_tracks import timeline_of
+from instrument.studio.otio import timeline_in
 from instrument.studio.places import naming
 from instrument.studio.timeline import Remark, Timeline
 from instrument.timebase import FrameRate
@@ -36,9 +35,9 @@ def read(
     """The composition in `path`, or of several that called `sequence`. Raises InstrumentError."""
     with naming(path):
         _look(path)
-        found = _adapted(_adapter(), path)
-        made = timeline_of(chosen(found, sequence), path, track=track, rate=rate)
-    if any("reversed" in r.what or "speed" in r.what for r in made.remarks) or _retimed(found):
+        text, retimed = _adapted(_adapter(), path)
+        made = timeline_in(text, path, track=track, sequence=sequence, rate=rate)
+    if retimed or any("reversed" in r.what or "speed" in r.what for r in made.remarks):
         made = replace(made, remarks=(*made.remarks, Remark("approximated", _SPEED)))
     return made
 
@@ -66,16 +65,20 @@ def _adapter() -> Any:
         ) from error
 
 
-def _adapted(adapter: Any, path: Path) -> Any:
-    """What the adapter makes of a file; it tells of damage by whatever it stumbles over."""
+def _adapted(adapter: Any, path: Path) -> tuple[bytes, bool]:
+    """What the adapter makes of a file, as OpenTimelineIO's text, and whether it changes speeds.
+
+    It tells of damage by whatever it stumbles over.
+    """
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            return adapter.read_from_file(str(path))
+            found = adapter.read_from_file(str(path))
+        children = list(found.find_children())
+        for child in children:
+            child.metadata.clear()  # a copy of the AAF, which is larger than the edit
+        text: str = found.to_json_string(indent=0)
     except (MemoryError, Exception) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise InstrumentError(f"not an AAF that can be read ({reason})") from error
-
-
-def _retimed(found: Any) -> bool:
-    clips = found.find_clips() if hasattr(found, "find_clips") else ()
-    return any(hasattr(effect, "time_scalar") for clip in clips for effect in clip.effects)
+    effects = (effect for child in children for effect in getattr(child, "effects", ()))
+    return text.encode(), any(hasattr(effect, "time_scalar") for effect in effects)

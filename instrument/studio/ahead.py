@@ -1,4 +1,4 @@
-"""Frames decoded before they are asked for, by any number of decoders, in order all the same.
+"""Frames made before they are asked for, by whatever crew, in order all the same.
 
 Rows are decoded in batches that lie on one grid for the whole source: row r is in batch r // size,
 whoever asks for which rows. So a frame is the same whatever is rendered with it, and by how many.
@@ -6,104 +6,172 @@ whoever asks for which rows. So a frame is the same whatever is rendered with it
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from queue import SimpleQueue
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from instrument import InstrumentError
+from instrument.latent.space import F32
 from instrument.studio.film import Pixels
-from instrument.studio.finishing import Frames
-from instrument.timebase import Clock, FrameRange
+from instrument.studio.shutter import Exposure
+from instrument.studio.workers import DIGEST, Batch, Crew, Failed, Lost, Worker
+from instrument.timebase import FrameRange
 
-_AHEAD = 8  # pictures decoded before they are asked for: measured, more gains nothing
+_MOST_LOSSES = 3  # workers that one batch may cost
+
+
+class Finished(NamedTuple):
+    """A frame as it goes into the film, and its SHA-256, if anybody wants it.
+
+    The pixels are there until the next frame is asked for.
+    """
+
+    row: int
+    frame: Pixels
+    digest: bytes
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A batch, and which of its rows are wanted. What it is made from stays until it is made."""
+
+    rows: FrameRange
+    shown: FrameRange
+    z: F32
+    parameters: F32
+    worker: Worker | None = None
+    future: Future[Batch] | None = None
+    losses: int = 0
+
+    def ask(self, worker: Worker) -> None:
+        self.worker, self.future = worker, worker.ask(self.rows, self.z, self.parameters)
+
+    @property
+    def asked_of(self) -> Worker:
+        """Whom it was asked of."""
+        assert self.worker is not None
+        return self.worker
+
+    def settle(self) -> BaseException | None:
+        """Wait for what was asked, and want it no more; what went wrong."""
+        assert self.future is not None
+        if self.future.cancelled():
+            return None
+        error = self.future.exception()
+        if error is None:
+            self.future.result().release()
+        return error
 
 
 class DecodeAhead:
-    """Decodes rows of a source of `total` rows, `batch` together, at most a few in advance.
+    """Makes frames of a source of `total` rows, `batch` together, at most a few in advance.
 
-    Each of `frames` has a decoder of its own and works in a thread of its own: torch lets go of
-    the interpreter while it computes. `name` is what an error calls the model.
+    They are exposed to `exposure`, whose rows are read in order. `name` is what an error calls the
+    model.
     """
 
-    def __init__(
-        self, frames: Sequence[Frames], total: int, name: str, batch: int, clock: Clock
-    ) -> None:
-        self._frames = frames
+    def __init__(self, exposure: Exposure, crew: Crew, total: int, name: str, batch: int) -> None:
+        self.name = name
+        self._exposure = exposure
+        self._crew = crew
         self._total = total
-        self._name = name
         self._batch = batch
-        self._clock = clock
-        self._free: SimpleQueue[Frames] = SimpleQueue()
-        for one in frames:
-            self._free.put(one)
-        self._counting = threading.Lock()
-        self.decode_seconds = 0.0  # of all decoders together
+        self._left: deque[_Asked] = deque()  # what somebody asked for and then went away
+        self.decode_seconds = 0.0  # of all workers together
 
-    def pictures(self, wanted: Iterable[FrameRange]) -> Generator[tuple[int, Pixels], None, None]:
-        """Every row of `wanted`, which ascend, and its picture; closing this stops the threads."""
-        spans = iter(self._spans(wanted))
-        pool = ThreadPoolExecutor(len(self._frames), "decode")
-        pending: deque[tuple[FrameRange, FrameRange, Future[Pixels]]] = deque()
-
-        def submit(batch: FrameRange, shown: FrameRange) -> None:
-            pending.append((batch, shown, pool.submit(self._decode, batch)))
-
+    def frames(self, wanted: Iterable[FrameRange]) -> Generator[Finished, None, None]:
+        """Every row of `wanted`, which ascend. Close it, and nothing more is begun."""
+        while self._left:
+            self._left.popleft().settle()
+        coming, asked = iter(self._spans(wanted)), deque[_Asked]()
+        again = deque[_Asked]()
+        self._ask(again, coming, asked)
         try:
-            for span in islice(spans, max(1 + len(self._frames), _AHEAD // self._batch)):
-                submit(*span)
-            while pending:
-                batch, shown, future = pending.popleft()
-                if error := future.exception():
-                    raise self._failure(pool, batch, error) from error
-                for after in islice(spans, 1):
-                    submit(*after)
-                pictures = future.result()
-                yield from ((row, pictures[row - batch.start]) for row in shown)
+            while asked:
+                first = asked.popleft()
+                assert first.future is not None
+                error = first.future.exception()
+                if isinstance(error, Lost | InstrumentError):
+                    self._lose(first, error)
+                    # Rare, so simply: whatever else is on its way is asked for once more, too.
+                    for one in asked:
+                        if isinstance(why := one.settle(), Lost | InstrumentError):
+                            self._crew.lost(one.asked_of, why)
+                    again.extendleft(reversed([first, *asked]))  # before what comes next
+                    asked.clear()
+                elif error is not None:
+                    raise self._failure(first, asked, error) from error
+                else:
+                    self._ask(again, coming, asked)
+                    yield from self._unpacked(first, first.future.result())
+                self._ask(again, coming, asked)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            self._crew.rest()
+            self._left.extend(asked)
 
-    def _spans(self, wanted: Iterable[FrameRange]) -> Iterable[tuple[FrameRange, FrameRange]]:
+    def _ask(self, again: deque[_Asked], coming: Iterator[_Asked], asked: deque[_Asked]) -> None:
+        """Keep everybody busy; what was lost comes first."""
+        while one := again.popleft() if again else next(coming, None):
+            worker = self._crew.take()
+            if worker is None:
+                again.appendleft(one)
+                return
+            one.ask(worker)
+            asked.append(one)
+
+    def _unpacked(self, one: _Asked, batch: Batch) -> Generator[Finished, None, None]:
+        self.decode_seconds += batch.seconds
+        try:
+            for row in one.shown:
+                at = row - one.rows.start
+                digest = batch.digests[at * DIGEST : (at + 1) * DIGEST]
+                yield Finished(row, batch.frames[at], digest)
+        finally:
+            batch.release()
+        self._crew.delivered(len(one.shown))
+
+    def _spans(self, wanted: Iterable[FrameRange]) -> Iterable[_Asked]:
         """Every batch that holds wanted rows, and which of its rows these are."""
         size = self._batch
         for rows in wanted:
             for start in range(rows.start // size * size, rows.stop, size):
                 batch = FrameRange(start, min(start + size, self._total))
-                yield batch, FrameRange(max(start, rows.start), min(batch.stop, rows.stop))
+                shown = FrameRange(max(start, rows.start), min(batch.stop, rows.stop))
+                yield _Asked(batch, shown, *self._exposure.rows(batch.start, batch.stop))
 
-    def _decode(self, rows: FrameRange) -> Pixels:
-        frames = self._free.get()
-        try:
-            began = self._clock.now()
-            pictures = frames.decode(rows.start, rows.stop)
-            seconds = self._clock.now() - began
-        finally:
-            self._free.put(frames)
-        with self._counting:
-            self.decode_seconds += seconds
-        return pictures
+    def _lose(self, one: _Asked, how: Lost | InstrumentError) -> None:
+        """Have it made by another, unless it has cost too many already."""
+        self._crew.lost(one.asked_of, how)
+        one.losses += 1
+        if one.losses >= _MOST_LOSSES:
+            raise InstrumentError(
+                f"{_named(one.rows)}: {self.name} failed ({how}, {one.losses} times)"
+            )
 
-    def _failure(
-        self, pool: ThreadPoolExecutor, rows: FrameRange, error: BaseException
-    ) -> BaseException:
+    def _failure(self, one: _Asked, others: deque[_Asked], error: BaseException) -> BaseException:
         """What to raise for a batch that failed: row by row shows which frame it is."""
-        if not isinstance(error, Exception):
+        if not isinstance(error, Failed):
             return error
-        name = self._name
-        if len(rows) == 1:
-            return InstrumentError(f"frame {rows.start}: {name} failed ({_reason(error)})")
-        for row in rows:
-            alone = pool.submit(self._decode, FrameRange(row, row + 1)).exception()
-            if alone:
-                return InstrumentError(f"frame {row}: {name} failed ({_reason(alone)})")
+        if len(one.rows) == 1:
+            return InstrumentError(f"{_named(one.rows)}: {self.name} failed ({error})")
+        while others:
+            others.popleft().settle()
+        samples = self._exposure.samples
+        for at, row in enumerate(one.rows):
+            part = slice(at * samples, (at + 1) * samples)
+            alone = _Asked(FrameRange(row, row + 1), one.shown, one.z[part], one.parameters[part])
+            worker = self._crew.take()
+            assert worker is not None  # nobody holds anything
+            alone.ask(worker)
+            if why := alone.settle():
+                return InstrumentError(f"frame {row}: {self.name} failed ({why})")
         return InstrumentError(
-            f"frames {rows.start}:{rows.stop}: {name} failed ({_reason(error)}), though each alone "
-            f"decodes; try a batch below {self._batch}"
+            f"{_named(one.rows)}: {self.name} failed ({error}), though each alone decodes; try a "
+            f"batch below {self._batch}"
         )
 
 
-def _reason(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+def _named(rows: FrameRange) -> str:
+    return f"frame {rows.start}" if len(rows) == 1 else f"frames {rows.start}:{rows.stop}"

@@ -1,11 +1,12 @@
 """Finished chunks → the film: all of them, each what its record says, none re-encoded.
 
 Assembling may be tried any number of times: until the film stands whole in its place, the chunks
-stay as they are.
+stay as they are, unless somebody asks for room to be spared.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.studio.ahead import DecodeAhead
+from instrument.studio.containers import index_room
+from instrument.studio.disk_room import check_room
 from instrument.studio.extras import Extras
-from instrument.studio.finishing import Frames
 from instrument.studio.render_manifest import Manifest
 from instrument.studio.splice import splice
 from instrument.studio.stills import Numbering
@@ -52,41 +55,60 @@ def complete(work: Workplace, manifest: Manifest, known: Records) -> dict[FrameR
     return records
 
 
-def verify(manifest: Manifest, records: Records, frames: Frames) -> list[int]:
-    """Decode a few frames of `records` again; which rows they were.
+def verify(manifest: Manifest, records: Records, ahead: DecodeAhead) -> list[int]:
+    """Make a few frames of `records` again; which rows they were.
 
     Raises InstrumentError naming one that is not what was encoded.
     """
-    rows = np.concatenate([np.arange(c.start, c.stop) for c in records])
     chance = np.random.Generator(np.random.Philox(int(manifest.sha256[:16], 16)))
-    chosen = sorted(chance.choice(rows, min(_VERIFIED, len(rows)), replace=False).tolist())
-    for row in chosen:
-        chunk = next(c for c in records if c.start <= row < c.stop)
-        start = row // manifest.batch * manifest.batch
-        pictures = frames.decode(start, min(start + manifest.batch, manifest.total))
-        finished = np.ascontiguousarray(frames.finish(pictures[row - start], row))
-        if hashlib.sha256(finished.data).hexdigest() != records[chunk].pictures[row - chunk.start]:
-            raise InstrumentError(
-                f"frame {row} is not what is rendered here: the chunk {chunk.start}:{chunk.stop} "
-                f"comes from another machine or a faulty one; remove it, or add --restart"
-            )
-    return chosen
+    chunks = list(records)
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    total = int(ends[-1])
+    chosen = dict[int, FrameRange]()
+    for place in sorted(chance.choice(total, min(_VERIFIED, total), replace=False).tolist()):
+        number = int(np.searchsorted(ends, place, side="right"))
+        chosen[chunks[number].stop - (int(ends[number]) - place)] = chunks[number]
+    with contextlib.closing(ahead.frames(FrameRange(row, row + 1) for row in chosen)) as frames:
+        for row, _, digest in frames:
+            chunk = chosen[row]
+            if digest != records[chunk].digest(row):
+                raise InstrumentError(
+                    f"frame {row} is not what is rendered here: the chunk {chunk.start}:"
+                    f"{chunk.stop} comes from another machine or a faulty one; remove it, or add "
+                    f"--restart"
+                )
+    return list(chosen)
 
 
-def assemble(work: Workplace, manifest: Manifest, records: Records, extras: Extras) -> str:
+def assemble(
+    work: Workplace, manifest: Manifest, records: Records, extras: Extras, *, spare: bool = False
+) -> str:
     """Put the film in its place and remove the workplace; the SHA-256 over all its frames'.
 
-    Raises InstrumentError, and leaves the chunks alone, where that cannot be.
+    A `spare` one takes chunks away once they are in the film, and needs room for it but once:
+    where that is cut short, they have to be rendered again. Raises InstrumentError, and otherwise
+    leaves the chunks alone, where the film cannot be.
     """
     chunks = manifest.chunks
     assert list(records) == list(chunks)
+    pictures = pictures_sha256(records)
     if work.path_of(chunks[0]).is_dir():
         _gather(work, chunks)
     else:
-        parts = [(work.path_of(chunk), len(chunk)) for chunk in chunks]
-        splice(parts, work.out, manifest.rate, extras)
+        with work.stage() as stage:  # what killed processes left there is removed first
+            sizes = [record.bytes for record in records.values()]
+            index = index_room(len(manifest.rows), sum(sizes), extras, manifest.rate)
+            check_room(work.out, (max(sizes) if spare else sum(sizes)) + index)
+            parts = {work.path_of(chunk): chunk for chunk in chunks}
+
+            def done(part: Path) -> None:
+                if spare:
+                    work.forget(parts[part])
+
+            counted = [(path, len(chunk)) for path, chunk in parts.items()]
+            splice(counted, work.out, manifest.rate, extras, stage / "whole", done)
     work.discard()
-    return pictures_sha256(records)
+    return pictures
 
 
 def pictures_sha256(records: Records) -> str:

@@ -1,34 +1,26 @@
 """Chunks of a film, each rendered and encoded alone: decode, finish, encode and seal side by side.
 
-Decoders work ahead in threads of their own, one thread lays pictures out and hashes them, this one
-encodes, and another closes the chunk before. All queues are bounded, so memory does not grow with
-the length; decoding never pauses between chunks. Whatever happens, finished chunks stay.
+Workers make frames ahead, this thread encodes, and another closes the chunk before. All that is on
+its way is bounded, so memory does not grow with the length; decoding never pauses between chunks.
+Whatever happens, finished chunks stay.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from instrument import InstrumentError
-from instrument.decoder.protocol import Decoder
-from instrument.studio.ahead import DecodeAhead
+from instrument.studio.ahead import DecodeAhead, Finished
 from instrument.studio.film import FilmWriter, Pixels
-from instrument.studio.finishing import Frames
 from instrument.studio.render import Progress
 from instrument.studio.render_manifest import Manifest
-from instrument.studio.workplace import ChunkRecord, Workplace, seal
+from instrument.studio.workplace import ChunkRecord, Workplace
 from instrument.timebase import FrameRange, WallClock
 
-_FINISHED_AHEAD = 4  # frames laid out before they are encoded
 _COUNTED_EVERY = 0.5  # s between two looks at how much is on the disk
 
 
@@ -45,15 +37,13 @@ class Stopped(Exception):  # noqa: N818 - nothing is wrong
 class Job:
     """A render that is ready to go.
 
-    Each of `frames` has a decoder of its own; `decoder` is that of the first. `open_chunk` begins
-    the film of one chunk.
+    `ahead` makes the frames, `open_chunk` begins the film of one chunk.
     """
 
     work: Workplace
     manifest: Manifest
-    frames: Sequence[Frames]
+    ahead: DecodeAhead
     open_chunk: Callable[[Path], FilmWriter]
-    decoder: Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +119,11 @@ class _Rendering:
 
     def run(self, missing: Sequence[FrameRange]) -> None:
         """Make them all, or as many as there are before somebody says stop."""
-        manifest = self._job.manifest
-        ahead = DecodeAhead(
-            self._job.frames,
-            manifest.total,
-            self._job.decoder.spec.name,
-            manifest.batch,
-            self._clock,
-        )
+        ahead = self._job.ahead
+        before = ahead.decode_seconds
         with contextlib.ExitStack() as stack:
             closing = stack.enter_context(ThreadPoolExecutor(1, "closing"))
-            finishing = stack.enter_context(ThreadPoolExecutor(1, "finishing"))
-            decoded = stack.enter_context(contextlib.closing(ahead.pictures(missing)))
-            frames = stack.enter_context(contextlib.closing(self._finished(decoded, finishing)))
+            frames = stack.enter_context(contextlib.closing(ahead.frames(missing)))
             last: Future[None] | None = None
             for chunk in missing:
                 if self._watch.stop():
@@ -153,37 +135,20 @@ class _Rendering:
                 last = closing.submit(self._close, chunk, writer, hashes)
             if last:
                 last.result()
-        self._tally.decode_seconds = ahead.decode_seconds
+        self._tally.decode_seconds = ahead.decode_seconds - before
         if any(chunk not in self._tally.records for chunk in missing):
             raise Stopped(sum(map(len, self._tally.records)), self._total)
 
-    def _finished(
-        self, decoded: Iterator[tuple[int, Pixels]], pool: ThreadPoolExecutor
-    ) -> Generator[tuple[int, Pixels, bytes], None, None]:
-        """Every frame as it goes into the film, and its SHA-256, made a few frames ahead."""
-        finish = self._job.frames[0].finish
-
-        def finished(row: int, picture: Pixels) -> tuple[int, Pixels, bytes]:
-            frame = np.ascontiguousarray(finish(picture, row))
-            return row, frame, hashlib.sha256(frame.data).digest()
-
-        pending: deque[Future[tuple[int, Pixels, bytes]]] = deque()
-        for row, picture in decoded:
-            pending.append(pool.submit(finished, row, picture))
-            if len(pending) >= _FINISHED_AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
     def _encode(
-        self, chunk: FrameRange, frames: Iterator[tuple[int, Pixels, bytes]]
+        self, chunk: FrameRange, frames: Iterator[Finished]
     ) -> tuple[FilmWriter, list[bytes]]:
         """Write the frames of `chunk` into a film of its own, still to be closed."""
         place = self._stage / self._job.work.path_of(chunk).name
         writer, hashes = self._job.open_chunk(place), list[bytes]()
         with contextlib.ExitStack() as undo:
             undo.callback(writer.abort)
-            for row, frame, digest in islice(frames, len(chunk)):
+            for wanted, (row, frame, digest) in zip(chunk, frames, strict=False):
+                assert row == wanted
                 begun = self._clock.now()
                 writer.write(frame)
                 self._tally.encode_seconds += self._clock.now() - begun
@@ -196,8 +161,7 @@ class _Rendering:
     def _close(self, chunk: FrameRange, writer: FilmWriter, hashes: list[bytes]) -> None:
         """Finish the film of a chunk, seal it and put it in its place."""
         writer.close()
-        record = ChunkRecord(chunk, *seal(writer.path), b"".join(hashes))
-        self._job.work.keep(self._job.manifest, writer.path, record)
+        record = self._job.work.keep(self._job.manifest, writer.path, chunk, b"".join(hashes))
         self._tally.records[chunk] = record
         self._tally.made.add(chunk)
         self._watch.chunk(record)

@@ -20,6 +20,11 @@ from instrument.timebase import FrameRate
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _MILLISECOND = Fraction(1, 1000)
+# Of an index: bytes that two runs of pictures have together, or they would be one; packets of
+# sound a second; and what does not grow with the film.
+_RUN = 1 << 20
+_SOUND_PACKETS = 200
+_HEADERS = 1 << 14
 
 
 def add_marks(container: OutputContainer, extras: Extras, rate: FrameRate) -> None:
@@ -38,21 +43,38 @@ def add_marks(container: OutputContainer, extras: Extras, rate: FrameRate) -> No
         )  # fmt: skip
 
 
-def timing(suffix: str, rate: FrameRate, part: bool = False) -> dict[str, str]:
+def timing(
+    suffix: str, rate: FrameRate, *, part: bool = False, room: int | None = None
+) -> dict[str, str]:
     """What a container is opened with, so that it tells exact times, and the same ones each time.
 
-    A `part` of a film is read once, by us: its index stays where it falls, at the end.
+    The index comes first, so that players and editors open the film at once: `room` bytes are kept
+    free for it, or, where nobody knows how many it takes, everything is moved in the end. A `part`
+    of a film is read once, by us: its index stays where it falls, at the end.
     """
     if suffix == ".mkv":
         return {"fflags": "+bitexact"}  # else it carries a number drawn by chance
-    # faststart: the index comes first, so that players and editors open it at once.
     # The length of a film is kept in the movie's own ticks, by default of 1 ms, which holds
     # no NTSC length: both clocks tick whole fractions of a frame.
     ticks = rate.num
     while ticks < 10_000:
         ticks *= 2
     scales = {"video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
-    return scales if part else {"movflags": "+faststart", **scales}
+    if part:
+        return scales
+    return {**scales, **({"movflags": "+faststart"} if room is None else {"moov_size": str(room)})}
+
+
+def index_room(frames: int, bytes_: int, extras: Extras, rate: FrameRate) -> int:
+    """How many bytes the index of a film of `frames` takes at most, if pictures take `bytes_`."""
+    packets = runs = 0
+    if extras.sound:  # pictures and sound lie in turns
+        packets = frames + int(_SOUND_PACKETS * frames * rate.den / rate.num)
+        runs = 2 * (frames + packets)
+    runs += min(frames, bytes_ // (_RUN // 2) + 1)
+    names = sum(len(chapter.name.encode()) for chapter in extras.chapters)
+    marks = 2 * names + 200 * len(extras.chapters)
+    return _HEADERS + 20 * frames + 20 * runs + 16 * packets + marks
 
 
 def partial_of(path: Path) -> Path:

@@ -61,7 +61,7 @@ def read_edit(
 
 
 def _reader(name: str) -> Reader:
-    # Each only when it is needed: OpenTimelineIO takes longer to import than an edit to read.
+    # Each only when it is needed: some take longer to import than an edit to read.
     if name == "mlt":
         from instrument.studio import mlt
 

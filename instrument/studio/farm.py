@@ -189,7 +189,7 @@ class Farm:
         self._board.rendered(run.task.chunk, run.node, now)
         if one.state == "refused":
             self._render_anew(run.task.chunk)
-        self._progress()
+        self._progress(run.task.chunk)
 
     def _checked(self, run: _Run, witness: Standing, reply: Reply) -> None:
         chunk = self._board[run.task.chunk]
@@ -234,7 +234,7 @@ class Farm:
 
     # --- what is said about it
 
-    def _progress(self) -> None:
+    def _progress(self, rendered: int | None = None) -> None:
         if not self._tell:
             return
         done = self._board.frames("rendered", "done")
@@ -242,7 +242,7 @@ class Farm:
         speed = done / max(self._clock.now() - self._began, 1e-9)
         nodes = [(one.node.name, one.frames_a_second) for one in self._ledger.among("serving")]
         left = (total - done) / speed if done else 0.0
-        self._tell(FarmProgress(done, total, speed, left, tuple(nodes)))
+        self._tell(FarmProgress(done, total, speed, left, tuple(nodes), rendered))
 
     def _report(self) -> FarmReport:
         nodes = [

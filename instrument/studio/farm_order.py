@@ -44,13 +44,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class FarmProgress:
-    """How far a farm is, `frames` of `total`; of each node in service its name and frames/s."""
+    """How far a farm is, `frames` of `total`; of each node in service its name and frames/s.
+
+    `rendered` is the chunk that has just been rendered, None where it was checked.
+    """
 
     frames: int
     total: int
     frames_a_second: float
     seconds_left: float
     nodes: tuple[tuple[str, float], ...]
+    rendered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

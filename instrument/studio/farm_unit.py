@@ -6,15 +6,14 @@ a person at a command line asked for it is all the same.
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
+import contextlib
+from collections.abc import Sequence
 
 from instrument import InstrumentError
 from instrument.studio.chunks import Job, Watch, render_chunks
 from instrument.studio.farm_task import Reply, Task
 from instrument.studio.workplace import ChunkRecord
-from instrument.timebase import WallClock
+from instrument.timebase import FrameRange, WallClock
 
 
 def perform(job: Job, task: Task) -> Reply:
@@ -33,7 +32,7 @@ def perform(job: Job, task: Task) -> Reply:
         tally = render_chunks(job, [chunk], Watch())
         return Reply(frames=tally.rendered, seconds=clock.now() - began)
     record = job.work.finished(job.manifest, chunk)
-    same = record is not None and all(_same(job, record, row) for row in task.frames)
+    same = record is not None and _same(job, record, task.frames)
     return Reply(same=same, seconds=clock.now() - began)
 
 
@@ -51,14 +50,13 @@ def agree(job: Job) -> None:
         raise InstrumentError(f"would render another film: {difference}")
 
 
-def _same(job: Job, record: ChunkRecord, row: int) -> bool:
-    """Whether `row`, decoded here with its batch, is what was encoded."""
-    if not record.rows.start <= row < record.rows.stop:
-        raise InstrumentError(
-            f"frame {row}: not in the chunk {record.rows.start}:{record.rows.stop}"
-        )
-    batch, frames = job.manifest.batch, job.frames[0]
-    start = row // batch * batch
-    pictures = frames.decode(start, min(start + batch, job.manifest.total))
-    finished = np.ascontiguousarray(frames.finish(pictures[row - start], row))
-    return hashlib.sha256(finished.data).hexdigest() == record.pictures[row - record.rows.start]
+def _same(job: Job, record: ChunkRecord, rows: Sequence[int]) -> bool:
+    """Whether `rows`, made here, are what was encoded."""
+    for row in rows:
+        if not record.rows.start <= row < record.rows.stop:
+            raise InstrumentError(
+                f"frame {row}: not in the chunk {record.rows.start}:{record.rows.stop}"
+            )
+    wanted = (FrameRange(row, row + 1) for row in sorted(rows))
+    with contextlib.closing(job.ahead.frames(wanted)) as frames:
+        return all(digest == record.digest(row) for row, _, digest in frames)

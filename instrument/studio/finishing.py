@@ -1,19 +1,20 @@
 """z → frames of a film: decode, expose, lay out, cut to levels. One frame after another, or any.
 
-`Frames` has two halves, so that a thread may decode while another finishes and encodes: `decode`
-gives one picture a frame, `finish` makes of it what the film takes. Frame i depends on its number
-and its z alone, never on who was asked for which frames before. There are two ways:
+`Frames` has two halves, so that a thread may decode while another finishes: `decode` gives one
+picture a frame, `finish` makes of it what the film takes. Frame i depends on its number and on what
+it is exposed to alone, never on who was asked for which frames before. There are two ways:
 
 - *plain*: pictures of 256 levels, laid out as on stage, bit for bit.
 - *fine*: pictures as the decoder has them, averaged in linear light over the shutter's samples
   and over the pixels of a supersampled one, laid out in bands, dithered to the film's levels.
 
-What a presenter does to a picture is handed in. This module knows no encoder.
+What a presenter does to a picture is handed in. This module knows no encoder, and not where rows
+come from: whoever makes frames, here or in another process, is handed them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,12 +22,9 @@ import numpy as np
 
 from instrument.decoder.protocol import Decoder, decode_fine
 from instrument.frame import U8
-from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32
 from instrument.studio.film import Pixels, Size, dtype_of
 from instrument.studio.light import reduced, to_code, to_levels, to_linear
-from instrument.studio.samples import values_at
-from instrument.studio.shutter import Exposure, Instant
 
 Finish = Callable[[U8, Mapping[str, float]], U8]  # a decoded picture → a picture of the film
 
@@ -64,14 +62,13 @@ BARE = Bare()
 class Fine:
     """How fine frames are made.
 
-    `exposure` is what they are exposed to, their own rows where it is None. The decoder's
-    pictures are `supersample` times too large. `first` is the number of the first frame in the
-    film that this is a part of: the dither goes by it. `stamp` marks a finished frame of 8 bits,
-    given with its number.
+    A frame is the mean of `samples` pictures. The decoder's pictures are `supersample` times too
+    large. `first` is the number of the first frame in the film that this is a part of: the dither
+    goes by it. `stamp` marks a finished frame of 8 bits, given with its number.
     """
 
     presentation: Presentation = BARE
-    exposure: Exposure | None = None
+    samples: int = 1
     supersample: int = 1
     dither: bool = True
     first: int = 0
@@ -81,34 +78,51 @@ class Fine:
 class Frames(Protocol):
     """The frames of a film, in two halves."""
 
-    def decode(self, start: int, stop: int) -> Pixels:
-        """A picture for each of the frames ``[start, stop)``. One thread at a time."""
+    @property
+    def samples(self) -> int:
+        """How many rows make a frame."""
         ...
 
-    def finish(self, picture: Pixels, frame: int) -> Pixels:
-        """The frame that `picture` becomes."""
+    def decode(self, z: F32, parameters: F32) -> Pixels:
+        """A picture for each frame that ``z F32[k, *shape]`` and ``parameters F32[k, P]`` expose.
+
+        k is samples times frames. One thread at a time. The pictures are the caller's to keep.
+        """
+        ...
+
+    def finish(self, picture: Pixels, frame: int, parameters: F32) -> Pixels:
+        """The frame, number `frame`, that `picture` becomes; `parameters` are its ``F32[P]``."""
         ...
 
 
 class PlainFrames:
-    """Frames of 256 levels; `finish` makes a picture of the film from a decoded one."""
+    """Frames of 256 levels; `finish` makes a picture of the film from a decoded one.
 
-    def __init__(self, sequence: ZSequence, decoder: Decoder, finish: Finish | None) -> None:
-        self._sequence = sequence
-        self._rows = Instant(sequence)
+    `addresses` name the columns of what is handed in as parameters.
+    """
+
+    samples = 1
+
+    def __init__(
+        self, addresses: Sequence[str], decoder: Decoder, finish: Finish | None,
+        stamp: Stamp | None = None,
+    ) -> None:  # fmt: skip
+        self._addresses = addresses
         self._decoder = decoder
         self._finish = finish
+        self._stamp = stamp
 
-    def decode(self, start: int, stop: int) -> Pixels:
+    def decode(self, z: F32, parameters: F32) -> Pixels:
         """See `Frames.decode`; raises ValueError where the decoder gives something else."""
-        z, parameters = self._rows.rows(start, stop)
-        pictures = self._decoder.decode(z, _named(self._sequence, parameters))
-        checked(pictures, (stop - start, *self._decoder.spec.size, 3), np.dtype(np.uint8))
+        pictures = self._decoder.decode(z, _columns(self._addresses, parameters))
+        checked(pictures, (len(z), *self._decoder.spec.size, 3), np.dtype(np.uint8))
         return pictures.copy()  # a decoder may use its memory again for the next batch
 
-    def finish(self, picture: Pixels, frame: int) -> Pixels:
+    def finish(self, picture: Pixels, frame: int, parameters: F32) -> Pixels:
         """See `Frames.finish`."""
-        return self._finish(picture, values_at(self._sequence, frame)) if self._finish else picture
+        if self._finish:
+            picture = self._finish(picture, named(self._addresses, parameters))
+        return self._stamp(picture, frame) if self._stamp else picture
 
 
 class FineFrames:
@@ -118,24 +132,28 @@ class FineFrames:
     """
 
     def __init__(
-        self, sequence: ZSequence, decoder: Decoder, fine: Fine, size: Size, depth: int, batch: int
-    ) -> None:
-        self._sequence = sequence
+        self, addresses: Sequence[str], decoder: Decoder, fine: Fine, size: Size, depth: int,
+        batch: int,
+    ) -> None:  # fmt: skip
+        self._addresses = addresses
         self._decoder = decoder
         self._fine = fine
-        self._exposure = fine.exposure or Instant(sequence)
         self._size = size
         self._depth = depth
         self._batch = batch
 
-    def decode(self, start: int, stop: int) -> Pixels:
+    @property
+    def samples(self) -> int:
+        """See `Frames.samples`."""
+        return self._fine.samples
+
+    def decode(self, z: F32, parameters: F32) -> Pixels:
         """See `Frames.decode`: ``F32[n, h, w, 3]`` code values, exposed."""
-        samples, by = self._exposure.samples, self._fine.supersample
-        z, parameters = self._exposure.rows(start, stop)
+        samples, by = self._fine.samples, self._fine.supersample
         if samples == by == 1:
             return self._pictures(z, parameters).copy()
         height, width = self._decoder.spec.size
-        light = np.zeros((stop - start, height // by, width // by, 3), np.float32)
+        light = np.zeros((len(z) // samples, height // by, width // by, 3), np.float32)
         # In the order of time and one by one: a sum must not depend on the size of a batch.
         for begin in range(0, len(z), self._batch):
             rows = slice(begin, begin + self._batch)
@@ -144,12 +162,10 @@ class FineFrames:
                 light[row // samples] += reduced(to_linear(picture * np.float32(level)), by)
         return to_code(light / np.float32(samples))
 
-    def finish(self, picture: Pixels, frame: int) -> Pixels:
+    def finish(self, picture: Pixels, frame: int, parameters: F32) -> Pixels:
         """See `Frames.finish`."""
         # What was averaged was faded before: a flash within one frame is seen as long as it was.
-        level = 1.0
-        if self._exposure.samples == 1:
-            level = self._fine.presentation.level(values_at(self._sequence, frame))
+        level = self._level(parameters) if self._fine.samples == 1 else 1.0
         number = frame + self._fine.first if self._fine.dither else None
         finished = np.empty((*self._size, 3), dtype_of(self._depth))
         for rows, band in self._fine.presentation.bands(picture, level):
@@ -160,21 +176,25 @@ class FineFrames:
         return finished
 
     def _pictures(self, z: F32, parameters: F32) -> F32:
-        pictures = decode_fine(self._decoder, z, _named(self._sequence, parameters))
+        pictures = decode_fine(self._decoder, z, _columns(self._addresses, parameters))
         shape = (len(z), *self._decoder.spec.size, 3)
         checked(pictures, shape, np.dtype(np.float32))
         return pictures
 
     def _level(self, parameters: F32) -> float:
-        names = self._sequence.addresses
-        return self._fine.presentation.level(dict(zip(names, parameters.tolist(), strict=True)))
+        return self._fine.presentation.level(named(self._addresses, parameters))
 
 
-def _named(sequence: ZSequence, parameters: F32) -> dict[str, F32]:
-    """Every parameter by its address, ``F32[n]``."""
+def named(addresses: Sequence[str], parameters: F32) -> dict[str, float]:
+    """The parameters ``F32[P]`` of one row by their addresses."""
+    return dict(zip(addresses, parameters.tolist(), strict=True))
+
+
+def _columns(addresses: Sequence[str], parameters: F32) -> dict[str, F32]:
+    """The parameters ``F32[n, P]`` of rows by their addresses, ``F32[n]`` each."""
     return {
         address: np.ascontiguousarray(parameters[:, column])
-        for column, address in enumerate(sequence.addresses)
+        for column, address in enumerate(addresses)
     }
 
 

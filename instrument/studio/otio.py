@@ -1,28 +1,26 @@
 """OpenTimelineIO → timelines: ``.otio``, and the bundles ``.otioz`` and ``.otiod``.
 
-The file is read by OpenTimelineIO's own decoder and by none of its plug-ins, which are programs.
-A clip lasts as long as its source range, whatever its speed; a transition takes no time of its
-own, covers ``[cut - in_offset, cut + out_offset)`` and both clips run on into it.
+Nothing is asked of OpenTimelineIO's library: damage takes its decoder down, and its plug-ins are
+programs. A clip lasts as long as its source range, whatever its speed; a transition takes no time
+of its own, covers ``[cut - in_offset, cut + out_offset)`` and both clips run on into it.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import opentimelineio as otio
 
 from instrument import InstrumentError
-from instrument.studio.otio_tracks import timeline_of
+from instrument.studio import otio_objects as otio
+from instrument.studio.otio_document import Content, document_of
+from instrument.studio.otio_tracks import Showable, timeline_of
 from instrument.studio.places import naming, read_bounded
 from instrument.studio.timeline import Timeline
 from instrument.timebase import FrameRate
 
 LARGEST = 64 << 20  # bytes; Resolve writes 20 kB a clip
-DEEPEST = 400  # brackets inside one another; the decoder crashes at some ten thousand
 _INSIDE = "content.otio"
 
 
@@ -38,43 +36,36 @@ def read(
     `rate` stands in for the one the file has its times in.
     """
     with naming(path):
-        found = decoded(_content(path))
-        return timeline_of(chosen(found, sequence), path, track=track, rate=rate)
+        return timeline_in(_content(path), path, track=track, sequence=sequence, rate=rate)
 
 
-def decoded(text: bytes) -> Any:
-    """The object in `text`. Raises InstrumentError."""
-    # In strings too, which costs nothing: no edit has hundreds of open brackets in a name.
-    signs = np.frombuffer(text, np.uint8)
-    opened = ((signs == 0x5B) | (signs == 0x7B)).astype(np.int8)
-    opened -= ((signs == 0x5D) | (signs == 0x7D)).astype(np.int8)
-    if len(signs) and int(np.cumsum(opened, dtype=np.int32).max()) > DEEPEST:
-        raise InstrumentError(f"brackets nest deeper than {DEEPEST}")
-    if b"SerializableObjectRef." in text:
-        raise InstrumentError("refers to one object twice (SerializableObjectRef): not allowed")
-    try:
-        return otio.core.deserialize_json_from_string(text.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InstrumentError("not UTF-8 text") from error
-    except (LookupError, TypeError, ValueError, RuntimeError, otio.exceptions.OTIOError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InstrumentError(f"not OpenTimelineIO ({reason})") from error
+def timeline_in(
+    text: bytes,
+    path: Path,
+    *,
+    track: str | None = None,
+    sequence: str | None = None,
+    rate: FrameRate | None = None,
+) -> Timeline:
+    """See `read`; `path` is what the edit in `text` is called by. Raises InstrumentError."""
+    document = document_of(text)
+    made = timeline_of(_chosen(document.content, sequence), path, track=track, rate=rate)
+    return replace(made, remarks=(*made.remarks, *document.remarks))
 
 
-def chosen(found: Any, sequence: str | None) -> Any:
-    """The timeline of that name among what a file holds, the first where it is None."""
-    held = list(found) if isinstance(found, otio.schema.SerializableCollection) else [found]
-    kinds = (otio.schema.Timeline, otio.schema.Stack, otio.schema.Track, otio.schema.Clip)
-    timelines = [one for one in held if isinstance(one, kinds)]
-    if not timelines:
-        what = getattr(found, "schema_name", lambda: type(found).__name__)()
+def _chosen(content: Content, sequence: str | None) -> Showable:
+    """What of a file is called `sequence`, the first thing that can be shown where it is None."""
+    held = content.children if isinstance(content, otio.SerializableCollection) else (content,)
+    shown = [one for one in held if isinstance(one, Showable)]
+    if not shown:
+        what = content.schema if isinstance(content, otio.Unknown) else type(content).__name__
         raise InstrumentError(f"holds a {what}, allowed is a Timeline")
     if sequence is None:
-        return timelines[0]
-    for one in timelines:
+        return shown[0]
+    for one in shown:
         if one.name == sequence:
             return one
-    names = ", ".join(repr(str(one.name)[:40]) for one in timelines[:10])
+    names = ", ".join(repr(one.name[:40]) for one in shown[:10])
     raise InstrumentError(f"no sequence {sequence[:60]!r}, there are {names}")
 
 

@@ -1,4 +1,4 @@
-"""From OpenTimelineIO's stacks and tracks to ours. Knows its objects, and no file."""
+"""From OpenTimelineIO's stacks and tracks to ours. Knows its objects, and nothing of their text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import opentimelineio as otio
 
 from instrument import InstrumentError
 from instrument.latent.space import F64
+from instrument.studio import otio_objects as otio
 from instrument.studio.joins import Join, laid, picked, trimmed
 from instrument.studio.keyed import Keyed, check_far, straight
 from instrument.studio.otio_effects import Effects, effects_of
@@ -32,18 +31,18 @@ from instrument.studio.timeline import (
 )
 from instrument.timebase import FrameRange, FrameRate
 
-DEEPEST = 32  # compositions inside one another
 _UNSEEN = ("audio", "subtitle", "subtitles", "data")
-MOST = 200_000  # things on all tracks
+
+
+Showable = otio.Timeline | otio.Stack | otio.Track | otio.Clip
 
 
 def timeline_of(
-    found: Any, path: Path, *, track: str | None = None, rate: FrameRate | None = None
+    found: Showable, path: Path, *, track: str | None = None, rate: FrameRate | None = None
 ) -> Timeline:
     """An OTIO timeline, stack, track or clip as a timeline of ours. Raises InstrumentError."""
-    whole = isinstance(found, otio.schema.Timeline)
-    stack = found.tracks if whole else found
-    begins = found.global_start_time if whole else None
+    begins = found.global_start_time if isinstance(found, otio.Timeline) else None
+    stack = found.tracks if isinstance(found, otio.Timeline) else found
     rates = _rates(stack)
     if rate is None:
         first = rate_of(begins.rate) if begins is not None and begins.rate > 1 else None
@@ -54,7 +53,7 @@ def timeline_of(
     if set(rates) - {rate}:
         others = ", ".join(sorted(str(other) for other in rates if other != rate))
         reading.tell("honoured", f"has times at {others} /s too; read at {rate} /s")
-    made = reading.composed(stack, str(found.name or "") or path.stem, 0)
+    made = reading.composed(stack, found.name or path.stem)
     start = round(seconds(begins) * rate.num / rate.den) if begins is not None else 0
     markers = [
         replace(m, frame=m.frame - start) if m.frame >= max(made.length, start) > 0 else m
@@ -66,40 +65,37 @@ def timeline_of(
     )  # fmt: skip
 
 
-def _rates(composition: Any) -> Counter[FrameRate]:
+def _rates(composition: otio.Composable) -> Counter[FrameRate]:
     """The rates that the things on picture tracks have their durations in."""
     found = Counter[FrameRate]()
-    for child, _ in _walk(composition, 0):
+    for child in _walk(composition):
         span = child.source_range
         if span is not None and span.duration.rate > 0:
             found[rate_of(span.duration.rate)] += 1
-        elif isinstance(child, otio.schema.Clip):
-            available = child.media_reference and child.media_reference.available_range
+        elif isinstance(child, otio.Clip):
+            available = child.available_range()
             if available is not None and available.duration.rate > 0:
                 found[rate_of(available.duration.rate)] += 1
     return found
 
 
-def _walk(item: Any, depth: int) -> Iterator[tuple[Any, int]]:
-    if depth > DEEPEST:
-        raise InstrumentError(f"compositions nest deeper than {DEEPEST}")
-    if isinstance(item, otio.schema.Clip | otio.schema.Gap):
-        yield item, depth
-    elif isinstance(item, otio.core.Composition) and not _is_sound(item):
-        for child in item:
-            yield from _walk(child, depth + 1)
+def _walk(item: otio.Composable) -> Iterator[otio.Clip | otio.Gap]:
+    if isinstance(item, otio.Clip | otio.Gap):
+        yield item
+    elif isinstance(item, otio.Composition) and not _is_sound(item):
+        for child in item.children:
+            yield from _walk(child)
 
 
-def _is_sound(item: Any) -> bool:
+def _is_sound(item: otio.Composable) -> bool:
     """Whether a track is nothing to look at; Kdenlive has ``Subtitle`` beside OTIO's own two."""
-    return isinstance(item, otio.schema.Track) and str(item.kind).lower() in _UNSEEN
+    return isinstance(item, otio.Track) and item.kind.lower() in _UNSEEN
 
 
 @dataclass(slots=True)
 class _Reading:
     rate: FrameRate
     remarks: list[Remark] = field(default_factory=list)
-    count: int = 0
 
     def tell(self, verdict: Verdict, what: str, record: FrameRange | None = None) -> None:
         self.remarks.append(Remark(verdict, what, record))
@@ -116,37 +112,36 @@ class _Reading:
             raise InstrumentError(f"{what} at frame {frame}, allowed are {LONGEST}")
         return frame
 
-    def composed(self, item: Any, name: str, depth: int) -> Timeline:
+    def composed(self, item: otio.Item, name: str, depth: int = 0) -> Timeline:
         """A stack, a track or a clip as a timeline that begins with its own first moment."""
-        if depth > DEEPEST:
-            raise InstrumentError(f"compositions nest deeper than {DEEPEST}")
-        layers = list(item) if isinstance(item, otio.schema.Stack) else [item]
-        inner = _Reading(self.rate, count=self.count)
+        layers = item.children if isinstance(item, otio.Stack) else (item,)
+        inner = _Reading(self.rate)
         markers = list(inner.markers(item, Fraction(0), Fraction(1)))
         tracks, length = list[Track](), 0
         for layer in layers:
-            if not isinstance(layer, otio.core.Item) or _is_sound(layer):
+            if not isinstance(layer, otio.Item) or _is_sound(layer):
                 continue
             inner.effects_told(layer)
-            row = layer if isinstance(layer, otio.schema.Track) else [layer]
+            row = layer.children if isinstance(layer, otio.Track) else (layer,)
             clips, found, stop = inner.row(row, depth)
             markers += found
-            if isinstance(layer, otio.schema.Track):
+            if isinstance(layer, otio.Track):
                 if layer is not item:
                     markers += inner.markers(layer, Fraction(0), Fraction(1))
                 clips, stop = inner.cut(layer, clips, stop)
-            hidden = not getattr(layer, "enabled", True)
-            tracks.append(Track(str(layer.name or f"V{len(tracks) + 1}"), clips, hidden))
+            called = layer.name or f"V{len(tracks) + 1}"
+            tracks.append(Track(called, clips, hidden=not layer.enabled))
             length = max(length, stop)
-        self.count = inner.count
         made = Timeline(name, self.rate, tuple(tracks), length, 0, tuple(markers))
-        if isinstance(item, otio.schema.Stack) and item.source_range is not None:
+        if isinstance(item, otio.Stack) and item.source_range is not None:
             made = self.narrowed(made, item.source_range)
         return replace(
             made, remarks=(*self.remarks, *inner.remarks) if not depth else tuple(inner.remarks)
         )
 
-    def cut(self, track: Any, clips: tuple[Clip, ...], stop: int) -> tuple[tuple[Clip, ...], int]:
+    def cut(
+        self, track: otio.Track, clips: tuple[Clip, ...], stop: int
+    ) -> tuple[tuple[Clip, ...], int]:
         """The clips of a track within its own source range."""
         span = track.source_range
         if span is None:
@@ -163,7 +158,7 @@ class _Reading:
         ]
         return tuple(moved), max(last - first, 0)
 
-    def narrowed(self, made: Timeline, span: Any) -> Timeline:
+    def narrowed(self, made: Timeline, span: otio.TimeRange) -> Timeline:
         """A timeline within the source range of its stack, as a nested one."""
         first, lasts = seconds(span.start_time), seconds(span.duration)
         length = self.frame(lasts, "the end of a stack")
@@ -175,40 +170,39 @@ class _Reading:
         markers = tuple(replace(m, frame=m.frame - shift) for m in made.markers if m.frame >= shift)
         return replace(made, tracks=(Track(made.name, (clip,)),), length=length, markers=markers)
 
-    def row(self, items: Any, depth: int) -> tuple[tuple[Clip, ...], list[Marker], int]:
+    def row(
+        self, items: Sequence[otio.Composable], depth: int
+    ) -> tuple[tuple[Clip, ...], list[Marker], int]:
         """The clips of what lies end to end, its markers, and where it ends."""
         shots, markers, numbers = list[Clip](), list[Marker](), list[int | None]()
-        moment, cuts, mixes = Fraction(0), list[int](), list[tuple[int, Any]]()
+        moment, cuts, mixes = Fraction(0), list[int](), list[tuple[int, otio.Transition]]()
         for item in items:
-            self.count += 1
-            if self.count > MOST:
-                raise InstrumentError(f"more than {MOST} things on its tracks")
-            if isinstance(item, otio.schema.Transition):
+            if isinstance(item, otio.Transition):
                 mixes.append((len(numbers), item))
-                continue
-            if not isinstance(item, otio.core.Item):
-                self.tell("refused", f"a {type(item).__name__} on a track")
                 continue
             first, lasts = span_of(item)
             begin = self.frame(moment, "a cut")
             end = self.frame(moment + lasts, "a cut")
-            clip = self.clip(item, FrameRange(begin, max(end, begin)), first, depth)
+            done = effects_of(item.effects)
+            clip = self.clip(item, done, FrameRange(begin, max(end, begin)), first, depth)
             numbers.append(None if clip is None else len(shots))
             cuts.append(begin)
             if clip is not None:
                 shots.append(clip)
-            speed = effects_of(item.effects).speed
             markers += [
                 replace(m, frame=m.frame + begin)
-                for m in self.markers(item, first, abs(speed) or Fraction(1))
+                for m in self.markers(item, first, abs(done.speed) or Fraction(1))
                 if m.frame + begin < max(end, begin + 1)
             ]
             moment += lasts
         end = self.frame(moment, "the end")
-        joins = [self.join(number, mix, numbers, [*cuts, end]) for number, mix in mixes]
+        cuts.append(end)
+        joins = [self.join(number, mix, numbers, cuts) for number, mix in mixes]
         return laid(shots, joins, end), markers, end
 
-    def join(self, number: int, mix: Any, shots: Sequence[int | None], cuts: list[int]) -> Join:
+    def join(
+        self, number: int, mix: otio.Transition, shots: Sequence[int | None], cuts: list[int]
+    ) -> Join:
         """A transition before the `number`th thing."""
         per_second = Fraction(self.rate.num, self.rate.den)
         before, after = (
@@ -217,7 +211,7 @@ class _Reading:
         if min(before, after) < 0 or max(before, after) > LONGEST:
             raise InstrumentError(f"a transition with offsets of {before} and {after} frames")
         cut = cuts[number]
-        kind = str(mix.transition_type)
+        kind = mix.transition_type
         if kind not in ("SMPTE_Dissolve", ""):
             span = FrameRange(max(cut - before, 0), max(cut + after, 0))
             self.tell("approximated", f"transition {kind[:60]} read as a dissolve", span)
@@ -225,16 +219,19 @@ class _Reading:
         incoming = shots[number] if number < len(shots) else None
         return Join(outgoing, incoming, cut - before, cut + after)
 
-    def clip(self, item: Any, record: FrameRange, first: Fraction, depth: int) -> Clip | None:
+    def clip(
+        self, item: otio.Item, done: Effects, record: FrameRange, first: Fraction, depth: int
+    ) -> Clip | None:
         """What lies on `record` from the second `first` of its own time on; None for nothing."""
-        if isinstance(item, otio.schema.Gap) or not getattr(item, "enabled", True):
+        if isinstance(item, otio.Unknown):
+            self.tell("refused", f"a {item.schema} on a track", record if record else None)
+        if isinstance(item, otio.Unknown | otio.Gap) or not item.enabled:
             return None
-        done = effects_of(item.effects)
         for verdict, what in done.told:
             self.tell(verdict, what, record)
-        name = str(item.name or "")
+        name = item.name
         media: Media | Timeline | None
-        if isinstance(item, otio.schema.Clip):
+        if isinstance(item, otio.Clip):
             try:
                 media, begins = media_of(item)
             except NotFootageError as error:
@@ -244,7 +241,7 @@ class _Reading:
             name = name or (media.name if media else "black")
         else:
             media = self.composed(item, name or "nested", depth + 1)
-            if isinstance(item, otio.core.Composition) and item.source_range is not None:
+            if item.source_range is not None:
                 first = Fraction(0)  # `composed` has cut it already
         retiming = self.retiming(done, first, len(record))
         return Clip(media, record, retiming, name, _opacity(done, len(record)))
@@ -256,18 +253,18 @@ class _Reading:
         keys = tuple((when, first + place) for when, place in done.keys)
         return Keyed(keys, self.rate)
 
-    def markers(self, item: Any, first: Fraction, speed: Fraction) -> Iterator[Marker]:
+    def markers(self, item: otio.Item, first: Fraction, speed: Fraction) -> Iterator[Marker]:
         """The markers of `item`, counted from its first frame."""
         for marker in item.markers:
             moment = (seconds(marker.marked_range.start_time) - first) / speed
             check_far(moment)
             frame = round(moment * self.rate.num / self.rate.den)
             if 0 <= frame <= LONGEST:
-                yield Marker(frame, str(marker.name or ""), note_of(marker))
+                yield Marker(frame, marker.name, note_of(marker))
 
-    def effects_told(self, layer: Any) -> None:
+    def effects_told(self, layer: otio.Item) -> None:
         """Effects on a whole track: none of them is done."""
-        if isinstance(layer, otio.schema.Track):
+        if isinstance(layer, otio.Track):
             for effect in layer.effects:
                 self.tell("refused", f"effect on track {layer.name}: {effect.effect_name}")
 

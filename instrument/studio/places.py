@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -60,6 +61,7 @@ def kind_of(*names: str | None) -> Literal["film", "still", "sound"]:
     return "still" if dot and suffix.lower() in _STILL and not numbered else "film"
 
 
+@lru_cache(maxsize=256)  # a file has a few, and asks a hundred thousand times
 def rate_of(number: float | Fraction) -> FrameRate:
     """The rate that a decimal means: 29.97 is 30000/1001. Raises InstrumentError."""
     if not (math.isfinite(number) and 0 < number < 1_000_000):

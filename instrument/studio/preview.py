@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from instrument import InstrumentError
+from instrument.studio.encode import read_frames
 from instrument.studio.film import Pixels
 from instrument.studio.sheet import save_png
 from instrument.timebase import Clock, WallClock
@@ -47,6 +49,12 @@ class Preview:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InstrumentError(f"{path}: cannot be written ({error.strerror})") from error
+
+    def look(self, film: Path) -> None:
+        """Look into a film (or a folder of pictures) that is finished: its first frame."""
+        if self._due():
+            with contextlib.suppress(InstrumentError, StopIteration):  # it may be replaced just now
+                save_png(self._path, small(next(read_frames(film))))
 
     def see(self, _: int, frame: Pixels) -> None:
         """Be shown a frame of any depth."""

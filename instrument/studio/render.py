@@ -1,7 +1,7 @@
 """z-sequence → film: decode, finish, encode, frame i from row i and from nothing else.
 
-Decoding runs in a thread of its own, a few pictures ahead of finishing and encoding, so that
-a render takes as long as the slower of the two. Memory does not grow with the length.
+For proxies and the like: one decoder, in this process, in a thread of its own, a few pictures ahead
+of finishing and encoding (`chunks` makes films). Memory does not grow with the length.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from typing import Any, Self
 from instrument import InstrumentError
 from instrument.decoder.protocol import Decoder, DecoderSpec
 from instrument.latent.sequence import ModelReference, ZSequence
-from instrument.studio.ahead import DecodeAhead
+from instrument.latent.space import F32
+from instrument.studio.ahead import DecodeAhead, Finished
 from instrument.studio.encode import open_film
 from instrument.studio.film import FilmWriter, Pixels, Size
 from instrument.studio.finishing import Fine, FineFrames, Finish, Frames, PlainFrames
+from instrument.studio.samples import parameters_row
+from instrument.studio.shutter import Exposure, Instant
+from instrument.studio.workers import Here
 from instrument.timebase import FrameRange, FrameRate, WallClock
 
 OpenFilm = Callable[[Size, FrameRate], FilmWriter]
@@ -87,6 +91,7 @@ def render(
     size: Size | None = None,
     finish: Finish | None = None,
     fine: Fine | None = None,
+    exposure: Exposure | None = None,
     batch: int = 1,
     progress: Callable[[Progress], None] | None = None,
     allow_other_model: bool = False,
@@ -96,8 +101,9 @@ def render(
     `size` is the film's (height, width), the decoder's own where it is None. `finish` makes a
     picture of that size from a decoded one and the frame's parameters; where there is `fine`, or
     the film holds more than 8 bits and there is no `finish`, frames are made the fine way instead
-    (see `finishing`). `batch` rows are decoded together. Raises InstrumentError naming model or
-    frame; whatever goes wrong, and Ctrl-C too, stops the decoder and leaves no half film.
+    (see `finishing`), exposed to `exposure` if not to their own rows. `batch` rows are decoded
+    together. Raises InstrumentError naming model or frame; whatever goes wrong, and Ctrl-C too,
+    stops the decoder and leaves no half film.
     """
     check_model(sequence, decoder.spec, allow_other_model)
     if batch < 1:
@@ -107,13 +113,16 @@ def render(
     clock = WallClock()
     begin = clock.now()
     with open_it(size, sequence.rate) as writer:
-        frames: Frames = PlainFrames(sequence, decoder, finish)
+        names = sequence.addresses
+        frames: Frames = PlainFrames(names, decoder, finish)
         if fine or (writer.depth > 8 and not finish):
-            frames = FineFrames(sequence, decoder, fine or Fine(), size, writer.depth, batch)
-        ahead = DecodeAhead([frames], len(sequence), decoder.spec.name, batch, clock)
+            frames = FineFrames(names, decoder, fine or Fine(), size, writer.depth, batch)
+        here = Here(lambda: _Undone(frames), batch, hashed=False, clock=clock)
+        exposed = exposure or Instant(sequence)
+        ahead = DecodeAhead(exposed, here, len(sequence), decoder.spec.name, batch)
         rows = FrameRange(0, len(sequence))
-        with contextlib.closing(ahead.pictures([rows])) as pictures:
-            encoding = _encode(frames, pictures, len(sequence), writer, progress)
+        with contextlib.closing(ahead.frames([rows])) as pictures:
+            encoding = _encode(frames, pictures, sequence, writer, progress)
         start = clock.now()
         writer.close()
         encoding += clock.now() - start
@@ -124,23 +133,32 @@ def render(
     )  # fmt: skip
 
 
+class _Undone:
+    """`Frames` that are not finished yet: whoever writes them sees to that, in their order."""
+
+    def __init__(self, frames: Frames) -> None:
+        self.samples = frames.samples
+        self.decode = frames.decode
+
+    def finish(self, picture: Pixels, frame: int, parameters: F32) -> Pixels:
+        """See `Frames.finish`."""
+        return picture
+
+
 def _encode(
-    frames: Frames,
-    pictures: Iterator[tuple[int, Pixels]],
-    total: int,
-    writer: FilmWriter,
+    frames: Frames, pictures: Iterator[Finished], sequence: ZSequence, writer: FilmWriter,
     progress: Callable[[Progress], None] | None,
-) -> float:
+) -> float:  # fmt: skip
     """Write all pictures; returns the seconds that took, waiting for the decoder left out."""
     clock = WallClock()
     begin, busy = clock.now(), 0.0
-    for index, picture in pictures:
+    for index, picture, _ in pictures:
         start = clock.now()
-        writer.write(frames.finish(picture, index))
+        writer.write(frames.finish(picture, index, parameters_row(sequence, index)))
         now = clock.now()
         busy += now - start
         if progress:
-            progress(Progress.after(index + 1, total, now - begin))
+            progress(Progress.after(index + 1, len(sequence), now - begin))
     return busy
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from instrument import InstrumentError
+from instrument.latent.arrays import taken
 from instrument.latent.sequence import ZSequence, models_to_json
 from instrument.studio.film import Size
 from instrument.timebase import FrameRange, FrameRate
@@ -152,9 +153,10 @@ def digest_of(sequence: ZSequence) -> str:
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for start in range(0, len(sequence), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        digest.update(np.ascontiguousarray(sequence.z[rows], "<f4").data)
+        digest.update(np.ascontiguousarray(taken(sequence.z, rows), "<f4").data)
         if sequence.addresses:
-            digest.update(np.ascontiguousarray(sequence.parameters[rows], "<f4").data)
+            parameters = taken(sequence.parameters, rows)
+            digest.update(np.ascontiguousarray(parameters, "<f4").data)
     return digest.hexdigest()
 
 

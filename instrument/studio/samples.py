@@ -8,6 +8,7 @@ import numpy as np
 
 from instrument.decoder.protocol import Decoder
 from instrument.frame import U8
+from instrument.latent.arrays import taken
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32
 
@@ -27,7 +28,13 @@ def values_at(sequence: ZSequence, row: int) -> Mapping[str, float]:
     """The parameters of one row in native units."""
     if not sequence.addresses:
         return {}
-    return dict(zip(sequence.addresses, sequence.parameters[row].tolist(), strict=True))
+    (values,) = taken(sequence.parameters, slice(row, row + 1)).tolist()
+    return dict(zip(sequence.addresses, values, strict=True))
+
+
+def parameters_row(sequence: ZSequence, row: int) -> F32:
+    """The parameters ``F32[P]`` of one row, in native units."""
+    return np.array(sequence.parameters[row] if sequence.addresses else (), np.float32)
 
 
 def decode_rows(sequence: ZSequence, decoder: Decoder, rows: Sequence[int]) -> list[U8]:

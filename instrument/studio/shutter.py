@@ -8,7 +8,6 @@ shell). This module knows no pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument import InstrumentError
+from instrument.latent.arrays import taken
 from instrument.latent.geometry import length, lerp, slerp
 from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, F64
@@ -51,11 +51,13 @@ class Shutter:
         middle = (np.arange(self.samples) + 0.5) / self.samples - 0.5
         return np.asarray(middle * (self.angle / 360.0))
 
-    def times(self, frames: int, rate: FrameRate) -> Iterator[float]:
-        """Seconds of every sample of `frames` frames, in order; none lies before 0."""
-        offsets = self.offsets.tolist()
-        for frame in range(frames):
-            yield from (max(0.0, (frame + o) * rate.den / rate.num) for o in offsets)
+    def times(self, start: int, stop: int, rate: FrameRate) -> list[float]:
+        """Seconds of the samples ``[start, stop)``, counted from frame 0; none lies before 0."""
+        offsets, each = self.offsets.tolist(), self.samples
+        return [
+            max(0.0, (number // each + offsets[number % each]) * rate.den / rate.num)
+            for number in range(start, stop)
+        ]
 
 
 class Exposure(Protocol):
@@ -72,40 +74,20 @@ class Exposure(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Instant:
-    """A frame is its row. An `Exposure`.
+    """A frame is its row. An `Exposure`."""
 
-    With `samples` above 1 the sequence holds that many rows a frame, already at their times.
-    """
-
-    sequence: ZSequence
-    samples: int = 1
+    def __init__(self, sequence: ZSequence) -> None:
+        self._sequence = sequence
+        self.samples = 1
 
     def rows(self, start: int, stop: int) -> tuple[F32, F32]:
         """See `Exposure.rows`."""
-        chosen = slice(start * self.samples, stop * self.samples)
-        z = np.array(self.sequence.z[chosen], np.float32)  # writeable, the file is not
-        if not self.sequence.addresses:
+        sequence, chosen = self._sequence, slice(start, stop)
+        z = taken(sequence.z, chosen)  # writeable, a file is not
+        if not sequence.addresses:
             return z, np.zeros((len(z), 0), np.float32)
-        return z, np.array(self.sequence.parameters[chosen], np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """An `Exposure` whose frame 0 is frame `first` of `whole`: a part is what the whole shows."""
-
-    whole: Exposure
-    first: int
-
-    @property
-    def samples(self) -> int:
-        """See `Exposure.samples`."""
-        return self.whole.samples
-
-    def rows(self, start: int, stop: int) -> tuple[F32, F32]:
-        """See `Exposure.rows`."""
-        return self.whole.rows(self.first + start, self.first + stop)
+        return z, taken(sequence.parameters, chosen)
 
 
 class BetweenRows:
@@ -128,7 +110,7 @@ class BetweenRows:
         before = np.minimum(wanted.astype(np.intp), max(0, len(sequence) - 2))
         after = np.minimum(before + 1, len(sequence) - 1)
         share = wanted - before
-        a, b = (np.asarray(sequence.z[at], np.float64) for at in (before, after))
+        a, b = (taken(sequence.z, at).astype(np.float64) for at in (before, after))
         share = np.where(self._cut(a, b, before, after), np.rint(share), share)
         along = share.reshape(-1, *[1] * (a.ndim - 2))  # one share for all layers of a row
         between = slerp if sequence.spec.radius is not None else lerp
@@ -140,7 +122,7 @@ class BetweenRows:
         sequence = self._sequence
         if not sequence.addresses:
             return np.zeros((len(share), 0), np.float32)
-        a, b = (np.asarray(sequence.parameters[at], np.float64) for at in (before, after))
+        a, b = (taken(sequence.parameters, at).astype(np.float64) for at in (before, after))
         weight = np.repeat(share[:, None], len(sequence.addresses), axis=1)
         stepwise = [column for column, name in enumerate(sequence.addresses) if name in _STEPWISE]
         weight[:, stepwise] = np.rint(weight[:, stepwise])
@@ -157,7 +139,7 @@ class BetweenRows:
         trace = self._sequence.trace
         if trace is None:
             return np.asarray(jump)
-        here, there = trace.rows[before], trace.rows[after]
+        here, there = taken(trace.rows, before), taken(trace.rows, after)
         # Where a dissolve begins or ends, the two rows still have a clip in common.
         shared = np.zeros(len(a), bool)
         for mine in (0, 2):

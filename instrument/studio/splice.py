@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from instrument.studio.containers import (
     add_marks,
     check_film,
     disk_errors,
+    index_room,
     partial_of,
     timing,
 )
@@ -32,13 +34,22 @@ from instrument.studio.sound import SoundTrack
 from instrument.timebase import FrameRate
 
 
-def splice(parts: Sequence[tuple[Path, int]], out: Path, rate: FrameRate, extras: Extras) -> None:
+def _nothing(_: Path) -> None:
+    """Nobody wants to know."""
+
+
+def splice(
+    parts: Sequence[tuple[Path, int]], out: Path, rate: FrameRate, extras: Extras,
+    partial: Path | None = None, done: Callable[[Path], None] = _nothing,
+) -> None:  # fmt: skip
     """Make the film at `out` of `parts`, each a file and how many frames it holds.
 
-    The film appears when it is whole: its frames were counted and its length is exact. Raises
-    InstrumentError naming a part that is not what it should be, or the film when the disk says no.
+    The film appears when it is whole: its frames were counted and its length is exact. Until then
+    it is called `partial`, which lies on the same disk. Whoever is `done` with a part is told: all
+    of it has been read. Raises InstrumentError naming a part that is not what it should be, or the
+    film when the disk says no.
     """
-    partial = partial_of(out)
+    partial = partial or partial_of(out)
     frames = sum(count for _, count in parts)
     try:
         with disk_errors(out):
@@ -46,7 +57,9 @@ def splice(parts: Sequence[tuple[Path, int]], out: Path, rate: FrameRate, extras
         # How late decoding may begin is one number for a film, and short parts know only their own.
         delay = max(_delay(path, rate) for path, _ in parts)
         with disk_errors(out):
-            _write(parts, partial, out.suffix.lower(), rate, extras, delay)
+            size = sum(path.stat().st_size for path, _ in parts)
+            timed = timing(out.suffix.lower(), rate, room=index_room(frames, size, extras, rate))
+            _write(_Film(partial, out.suffix.lower(), rate, timed), parts, extras, delay, done)
             check_film(partial, out, frames, Fraction(frames * rate.den, rate.num))
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
@@ -56,28 +69,36 @@ def splice(parts: Sequence[tuple[Path, int]], out: Path, rate: FrameRate, extras
             partial.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """A file that becomes the film, and what its container is opened with."""
+
+    path: Path
+    suffix: str
+    rate: FrameRate
+    options: dict[str, str]
+
+
 def _write(
-    parts: Sequence[tuple[Path, int]], partial: Path, suffix: str, rate: FrameRate, extras: Extras,
-    delay: int,
+    film: _Film, parts: Sequence[tuple[Path, int]], extras: Extras, delay: int,
+    done: Callable[[Path], None],
 ) -> None:  # fmt: skip
-    period = Fraction(rate.den, rate.num)
+    rate, suffix = film.rate, film.suffix
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(_opened(parts[0][0])).streams.video[0]
         container = stack.enter_context(
-            av.open(
-                str(partial), "w", format=MUXERS[suffix], container_options=timing(suffix, rate)
-            )
+            av.open(str(film.path), "w", format=MUXERS[suffix], container_options=film.options)
         )
         stream = container.add_stream_from_template(model, opaque=True)  # a decoder is not asked
         if suffix != ".mkv":
             stream.codec_context.codec_tag = model.codec_context.codec_tag
         stream.codec_context.framerate = Fraction(rate.num, rate.den)  # the last one lasts, too
-        stream.time_base = period
+        stream.time_base = Fraction(rate.den, rate.num)
         add_marks(container, extras, rate)
         sound = SoundTrack(extras.sound, container, suffix, rate) if extras.sound else None
         if sound:
             stack.callback(sound.close)
-        for number, packet in enumerate(_packets(parts, rate, model)):
+        for number, packet in enumerate(_packets(parts, rate, model, done)):
             packet.stream, packet.dts = stream, number - delay
             container.mux(packet)
             if sound:
@@ -87,7 +108,10 @@ def _write(
 
 
 def _packets(
-    parts: Iterable[tuple[Path, int]], rate: FrameRate, model: VideoStream
+    parts: Iterable[tuple[Path, int]],
+    rate: FrameRate,
+    model: VideoStream,
+    done: Callable[[Path], None],
 ) -> Iterator[Packet[VideoStream]]:
     """The packets of all parts in the order of decoding, each at its frame of the film."""
     start = 0
@@ -104,6 +128,7 @@ def _packets(
         if shown != set(range(count)):
             raise InstrumentError(f"{path}: holds {len(shown)} frames, should hold {count}")
         start += count
+        done(path)
 
 
 def _delay(path: Path, rate: FrameRate) -> int:

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,41 @@ from instrument.timebase import FrameRange
 
 RECORD = "render-chunk/1"
 _BLOCK = 1 << 20  # bytes
-Digests = bytes  # of frames: 32 bytes each
+Digests = bytes  # of frames: 32 each
 _LARGEST_RECORD = 1 << 26  # bytes
+_ATTEMPTS = 20  # to put a folder where others put theirs
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """A finished chunk: the SHA-256 of its file, and of every frame before it was encoded.
+    """A finished chunk: the SHA-256 of its file, and where it is written down.
 
-    Those of the frames lie in `digests`, 32 bytes each: a film has many frames.
+    What its frames were before they were encoded stays on the disk: a film has many.
     """
 
     rows: FrameRange
     bytes: int
     sha256: str
-    digests: Digests
+    path: Path
+
+    @property
+    def digests(self) -> Digests:
+        """The SHA-256 of every frame, 32 bytes each. Raises InstrumentError where it is gone."""
+        try:
+            return _digests(json.loads(self.path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InstrumentError(f"{self.path}: is no longer what it was ({error})") from error
+
+    def digest(self, row: int) -> Digests:
+        """The SHA-256 of the frame of `row`."""
+        at = 32 * (row - self.rows.start)
+        return self.digests[at : at + 32]
 
     @property
     def pictures(self) -> tuple[str, ...]:
         """The SHA-256 of every frame, as people write them."""
-        return tuple(self.digests[at : at + 32].hex() for at in range(0, len(self.digests), 32))
+        digests = self.digests
+        return tuple(digests[at : at + 32].hex() for at in range(0, len(digests), 32))
 
 
 class Workplace:
@@ -150,37 +166,54 @@ class Workplace:
             if path.stat().st_size > _LARGEST_RECORD:
                 return None
             fields = json.loads(path.read_text(encoding="utf-8"))
-            digests = b"".join(map(bytes.fromhex, fields["pictures"]))
+            digests = _digests(fields)
             known = (fields["format"], fields["render"], fields["rows"])
             if known != (RECORD, manifest.sha256, [chunk.start, chunk.stop]):
                 return None
             if len(digests) != 32 * len(chunk):
                 return None
-            return ChunkRecord(chunk, int(fields["bytes"]), str(fields["sha256"]), digests)
+            return ChunkRecord(chunk, int(fields["bytes"]), str(fields["sha256"]), path)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def keep(self, manifest: Manifest, made: Path, record: ChunkRecord) -> None:
-        """Put the file (or folder) `made` in its place and vouch for it.
+    def keep(
+        self, manifest: Manifest, made: Path, chunk: FrameRange, digests: Digests
+    ) -> ChunkRecord:
+        """Put the file (or folder) `made` of `chunk` in its place and vouch for it.
 
-        Raises InstrumentError where the disk says no. Whoever comes second changes nothing.
+        Raises InstrumentError where the disk says no. Whoever comes last is who is
+        believed; where both made the same, nothing changes.
         """
-        place = self.path_of(record.rows)
         with self._disk_errors():
-            if made.is_dir() and place.exists():  # a folder cannot be renamed onto another one
-                if self.finished(manifest, record.rows):
-                    return
-                place.replace(made.with_name(f"{made.name}.old"))
-            made.replace(place)
+            length, sha256 = seal(made)
+            for attempt in count(1):
+                try:
+                    made.replace(self.path_of(chunk))
+                    break
+                except OSError:  # a folder cannot be renamed onto another one
+                    if not self.path_of(chunk).is_dir() or attempt == _ATTEMPTS:
+                        raise
+                there = self.finished(manifest, chunk)
+                if there and there.sha256 == sha256:
+                    return there
+                with contextlib.suppress(FileNotFoundError):  # another one may be doing the same
+                    self.path_of(chunk).replace(made.with_name(f"{made.name}.{attempt}.old"))
             fields = {
                 "format": RECORD,
                 "render": manifest.sha256,
-                "rows": [record.rows.start, record.rows.stop],
-                "bytes": record.bytes,
-                "sha256": record.sha256,
-                "pictures": list(record.pictures),
+                "rows": [chunk.start, chunk.stop],
+                "bytes": length,
+                "sha256": sha256,
+                "pictures": [digests[at : at + 32].hex() for at in range(0, len(digests), 32)],
             }
-            self._place(self.record_of(record.rows), fields)
+            self._place(self.record_of(chunk), fields)
+        return ChunkRecord(chunk, length, sha256, self.record_of(chunk))
+
+    def forget(self, chunk: FrameRange) -> None:
+        """Take a chunk away: it is not there any more. Raises nothing that a disk can cause."""
+        with contextlib.suppress(OSError):
+            self.record_of(chunk).unlink(missing_ok=True)
+            self.path_of(chunk).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Path]:
@@ -227,6 +260,11 @@ class Workplace:
         except OSError as error:
             reason = error.strerror or error
             raise InstrumentError(f"{self.out}: cannot be written ({reason})") from error
+
+
+def _digests(fields: Any) -> Digests:
+    """What a record says of its frames."""
+    return b"".join(map(bytes.fromhex, fields["pictures"]))
 
 
 def seal(path: Path) -> tuple[int, str]:

@@ -21,11 +21,11 @@ from instrument.latent.sequence import parameters_of, sidecar_of
 from instrument.latent.space import F32
 from instrument.take.disk import reason_of, sync_folder
 from instrument.take.header import TakeHeader
+from instrument.take.layout import SEQUENCE
 from instrument.take.reader import sequence_of
 from instrument.take.rows import Block, Holder
 from instrument.take.stream import TakeStream
 
-SEQUENCE = "z.npy"
 EVENTS = "events.jsonl"
 
 

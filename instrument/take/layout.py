@@ -15,6 +15,7 @@ FORMAT = "take/1"
 SUFFIX = ".take"
 RECORD = "take.mcap"
 DAMAGED = "take.mcap.damaged"
+SEQUENCE = "z.npy"  # the same rows as a plain z-sequence, written when a take is stopped
 
 Z, PARAMETERS, EVENTS, STATS = "/z", "/parameters", "/events", "/stats"
 # In this order, so that their ids are 1..4 even when the chunk that declares them is lost.

@@ -5,7 +5,7 @@ Opens the record for reading only; `instrument.take.repair` is what writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.event import ControlEvent
-from instrument.latent.sequence import ZSequence
+from instrument.latent.sequence import ZSequence, parameters_of
 from instrument.latent.space import F32
 from instrument.take.header import TakeHeader
-from instrument.take.rows import Growing, Holder
+from instrument.take.layout import SEQUENCE
+from instrument.take.rows import Holder
+from instrument.take.store import EventStore, RowStore
 from instrument.take.stream import TakeStream
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TakeRecord:
-    """A take in memory: `z F32[n, *shape]`, `parameters F32[n, P]`, `present bool[n]`.
+    """A take: `z F32[n, *shape]`, `parameters F32[n, P]`, `present bool[n]`.
 
-    Row i is frame i. Rows that are not `present` are held from the row before and listed in
-    `gaps`; `damage` has one line for everything that is not as it was recorded.
+    Row i is frame i. The rows and events of a long one lie on the disk (see `store`). Rows that
+    are not `present` are held from the row before and listed in `gaps`; `damage` has one line for
+    everything that is not as it was recorded.
     """
 
     path: Path
@@ -34,7 +37,7 @@ class TakeRecord:
     z: F32
     parameters: F32
     present: NDArray[np.bool_]
-    events: tuple[ControlEvent, ...]
+    events: Sequence[ControlEvent]
     gaps: tuple[tuple[int, int], ...]
     finished: bool
     damage: tuple[str, ...]
@@ -57,24 +60,38 @@ def sequence_of(header: TakeHeader, z: F32, parameters: F32) -> ZSequence:
 
 
 def read_take(path: Path) -> TakeRecord:
-    """Read a take folder, or a ``take.mcap`` anywhere, into memory.
+    """Read a take folder, or a ``take.mcap`` anywhere; a long one takes no more memory.
 
     Raises InstrumentError in one line when it is no take or its header is destroyed.
     """
-    events: list[ControlEvent] = []
+    events = EventStore()
     with TakeStream(path) as stream:
         header, holder = stream.header, Holder()
-        arrays = Growing(header)
+        own = stream.path.with_name(SEQUENCE)
+        z = RowStore(header.spec.shape, own)
+        parameters = RowStore((len(header.addresses),), parameters_of(own))
         for passage in stream:
-            events.extend(passage.events)
+            events.add(passage.events)
             for run in passage.runs:
                 for block in holder.add(run):
-                    arrays.add(block)
+                    z.add(block.z)
+                    parameters.add(block.parameters)
         for block in holder.end(stream.length):
-            arrays.add(block)
+            z.add(block.z)
+            parameters.add(block.parameters)
         stream.verify_rest()
-    z, parameters, present = arrays.finish()
+    rows = z.finish()
     return TakeRecord(
-        stream.path, header, stream.attachments, z, parameters, present, tuple(events),
-        stream.gaps, stream.finished, stream.damage,
+        stream.path, header, stream.attachments, rows, parameters.finish(),
+        _present(len(rows), stream.gaps), events.finish(), stream.gaps, stream.finished,
+        stream.damage,
     )  # fmt: skip
+
+
+def _present(rows: int, gaps: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
+    if not gaps:
+        return np.broadcast_to(np.True_, rows)  # takes no memory
+    present = np.ones(rows, np.bool_)
+    for start, stop in gaps:
+        present[start:stop] = False
+    return present

@@ -1,23 +1,20 @@
 """Replay: the same events through the same laws give the same z.
 
 A take carries its preset, its bank and the performance it began with, so it can be played again
-without the devices, files and hands that made it, and sampled at any rate.
+without the devices, files and hands that made it (and sampled at any time, see `sampling`).
 """
 
 from __future__ import annotations
 
 import json
-import math
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from instrument import InstrumentError
 from instrument.event import ControlEvent
 from instrument.latent.directions import directions_from_bytes
-from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, F64
 from instrument.latent.waypoints import bank_from_bytes, bank_to_bytes
 from instrument.performance.performer import Performer
@@ -25,8 +22,6 @@ from instrument.performance.preset import Preset, compose, preset_from_text
 from instrument.performance.state import Performance, performance_from_json
 from instrument.take.reader import TakeRecord
 from instrument.timebase import FrameRate
-
-_IN_MEMORY = 1 << 28  # bytes
 
 
 def attachments_of(
@@ -89,7 +84,7 @@ def performer_of(attachments: Mapping[str, bytes], where: str) -> tuple[Performe
 def play(
     performer: Performer,
     performance: Performance,
-    events: tuple[ControlEvent, ...],
+    events: Sequence[ControlEvent],
     rate: FrameRate,
     frames: int,
 ) -> Iterator[tuple[F32, F64]]:
@@ -97,18 +92,8 @@ def play(
 
     Row i is the state after every event with time <= i/N.
     """
-    return play_at(performer, performance, events, map(rate.time_of, range(frames)))
-
-
-def play_at(
-    performer: Performer,
-    performance: Performance,
-    events: tuple[ControlEvent, ...],
-    times: Iterable[float],
-) -> Iterator[tuple[F32, F64]]:
-    """z and values at `times`, seconds that never run back; each after every event until then."""
     played = 0
-    for now in times:
+    for now in map(rate.time_of, range(frames)):
         begin = played
         while played < len(events) and events[played].time <= now:
             played += 1
@@ -135,7 +120,7 @@ def verify(record: TakeRecord, where: str) -> Verification:
     """Play `record` again and compare. Raises InstrumentError where it cannot be."""
     performer, performance = performer_of(record.attachments, where)
     largest, worst, parameters = 0.0, None, 0.0
-    columns = _columns(performer, record, where)
+    columns = columns_of(performer, record, where)
     rows = play(performer, performance, record.events, record.header.rate, len(record.z))
     for row, (z, values) in enumerate(rows):
         if not record.present[row]:
@@ -150,42 +135,9 @@ def verify(record: TakeRecord, where: str) -> Verification:
     return Verification(len(record.z), largest, worst, parameters, missing)
 
 
-def _columns(performer: Performer, record: TakeRecord, where: str) -> list[int]:
+def columns_of(performer: Performer, record: TakeRecord, where: str) -> list[int]:
     """Where the parameters of `record` stand among the performer's, which may have more."""
     try:
         return [performer.space.index(address) for address in record.header.addresses]
     except InstrumentError as error:
         raise InstrumentError(f"{where}: {error}") from error
-
-
-def resample(record: TakeRecord, rate: FrameRate, where: str) -> ZSequence:
-    """The performance of `record` sampled anew at `rate`: the path, not its rows."""
-    frames = rate.frames_in(record.header.rate.time_of(len(record.z)))
-    sequence = sample(record, map(rate.time_of, range(frames)), frames, where)
-    return replace(sequence, rate=rate, source=f"{sequence.source} at {rate}")
-
-
-def sample(record: TakeRecord, times: Iterable[float], count: int, where: str) -> ZSequence:
-    """The performance of `record` at `count` times, seconds that never run back.
-
-    The rows of a long take at many times lie on the disk, in a file that nobody sees.
-    """
-    performer, performance = performer_of(record.attachments, where)
-    header = record.header
-    z = _rows(count, header.spec.shape)
-    parameters = _rows(count, (len(header.addresses),))
-    columns = _columns(performer, record, where)
-    rows = play_at(performer, performance, record.events, times)
-    for row, (place, values) in enumerate(rows):
-        z[row], parameters[row] = place, values[columns]
-    return replace(record.sequence, z=z, parameters=parameters)
-
-
-def _rows(count: int, shape: tuple[int, ...]) -> F32:
-    """Room for ``F32[count, *shape]``, in memory as long as that is no burden."""
-    size = 4 * count * math.prod(shape)
-    if size <= _IN_MEMORY:
-        return np.empty((count, *shape), np.float32)
-    # The mapping keeps the file; when it is forgotten, so is the file.
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.float32, "w+", shape=(count, *shape))

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from instrument.latent.space import F32
 from instrument.take import layout
@@ -141,33 +140,3 @@ def held(z: F32, parameters: F32, count: int) -> Iterator[Block]:
 def _floats(rows: list[bytes], shape: tuple[int, ...]) -> F32:
     floats = np.frombuffer(b"".join(rows), "<f4").astype(np.float32, copy=False)
     return floats.reshape(len(rows), *shape)
-
-
-class Growing:
-    """Arrays that grow in place, so that a long take is never in memory twice."""
-
-    def __init__(self, header: TakeHeader) -> None:
-        self._z = np.zeros((0, *header.spec.shape), np.float32)
-        self._parameters = np.zeros((0, len(header.addresses)), np.float32)
-        self._present = np.zeros(0, np.bool_)
-        self._rows = 0
-
-    def add(self, block: Block) -> None:
-        """Append the rows of `block`."""
-        start, self._rows = self._rows, self._rows + len(block.z)
-        if self._rows > len(self._z):
-            self._resize(self._rows + self._rows // 4)
-        self._z[start : self._rows] = block.z
-        self._parameters[start : self._rows] = block.parameters
-        self._present[start : self._rows] = block.present
-
-    def finish(self) -> tuple[F32, F32, NDArray[np.bool_]]:
-        """`z F32[n, *shape]`, `parameters F32[n, P]`, `present bool[n]`, cut to length."""
-        self._resize(self._rows)
-        return self._z, self._parameters, self._present
-
-    def _resize(self, rows: int) -> None:
-        # No view of these leaves this object before `finish`, so moving them is safe.
-        self._z.resize((rows, *self._z.shape[1:]), refcheck=False)
-        self._parameters.resize((rows, *self._parameters.shape[1:]), refcheck=False)
-        self._present.resize((rows,), refcheck=False)

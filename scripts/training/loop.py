@@ -25,7 +25,8 @@ from training.world import family_bias, on_shell, training_shares
 LAZY = 4  # steps from one measurement of the slopes to the next
 EVERY = 4  # steps from one look at the evenness to the next
 SETTLED = 24  # steps at one size before they are recorded: enough for every kind of step
-REFUGES = 8  # times 64 steps from one kept moment to the next; the last two are kept
+REPORTS = 64  # steps from one line that is told to the next
+REFUGES = 8  # such lines from one kept moment to the next; the last two are kept
 SHEETS = 4  # snapshots from one sheet to the next
 STEADY_WIDTH = 12  # of a critic that learns at the full rate without running away
 INTRODUCTION = 5000  # images a new critic is shown before a trained generator heeds it fully
@@ -266,7 +267,7 @@ class Training:
             begin = time.monotonic()
             reports.append(self.step())
             self.seconds += time.monotonic() - begin
-            if len(reports) == 64:
+            if len(reports) == REPORTS:
                 measured = torch.stack(reports).cpu()
                 line = summary(self, measured, started)
                 log.write(line + "\n")
@@ -292,7 +293,7 @@ class Training:
     def _remember(self) -> None:
         """Keep this moment, if the last one kept is a while ago."""
         since = self.images - (self._refuges[-1].images if self._refuges else 0)
-        if not self._refuges or since >= REFUGES * 64 * self.recipe.batch:
+        if not self._refuges or since >= REFUGES * REPORTS * self.recipe.batch:
             refuge = caution.Refuge(self._pupils, self.average, self.images)
             self._refuges = [*self._refuges[-1:], refuge]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from instrument import InstrumentError
+from instrument.bench.belongings import belongings, children, resident
 from instrument.cli import bench_swap, measured
-from instrument.cli.belongings import belongings, children, resident
 from instrument.display.offscreen import Offscreen
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -26,9 +26,15 @@ directions = {directions}
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What was asked of the one model of all these tests is not asked again: it takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def model(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def model(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     return write_model(tmp_path / "model", SMALL["stylegan2"], [lively(SMALL["stylegan2"])])
 

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from instrument import InstrumentError
 from instrument.cli.film_options import FilmWishes
 from instrument.cli.manners import Manner
 from instrument.cli.ordering import Ordered, ordered_from_json, read_order, write_order
+from instrument.studio.encode import read_frames
 from instrument.studio.workplace import Workplace
 from instrument.timebase import FrameRate
 
 ROOT = Path(__file__).resolve().parents[2]
-OPENJD = Path(sys.executable).with_name("openjd")
+OPENJD = [sys.executable, "-c", "import sys; from openjd.cli import main; sys.exit(main())"]
+CARD = {
+    "format": "model/1", "name": "card", "architecture": "testcard",
+    "latent": {"shape": [4], "space": "z", "radius": None}, "size": [64, 64],
+    "licence": "CC0", "delay": 0.0, "fail": "decode",
+}  # fmt: skip
+FRAMES, CHUNK = 36, 12
 
 
 def instrument(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -33,43 +44,62 @@ def instrument(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a z-sequence and the film that one machine makes of it."""
     folder = tmp_path_factory.mktemp("films")
-    rows = np.random.Generator(np.random.Philox(3)).standard_normal((24, 512))
-    np.save(folder / "s.npy", rows.astype(np.float32))
+    for name, delay in (("card", 0.0), ("slow", 0.08)):
+        (folder / name).mkdir()
+        (folder / name / "manifest.json").write_text(json.dumps({**CARD, "delay": delay}))
+    rows = np.zeros((FRAMES, 4), np.float32)
+    rows[:, 0] = np.arange(FRAMES) * 991
+    np.save(folder / "s.npy", rows)
     made = instrument(folder, *command("one.mp4"))
     assert made.returncode == 0, made.stderr
     return folder
 
 
-def command(out: str) -> list[str]:
-    return ["render", "s.npy", "-o", out, "--model", "procedural", "--batch", "4", "--chunk", "12",
-            "--size", "64x64", "--fit", "fill"]  # fmt: skip
+def command(out: str, model: str = "card") -> list[str]:
+    return ["render", "s.npy", "-o", out, "--model", model, "--batch", "4", "--chunk", str(CHUNK)]
 
 
-def test_a_farm_of_this_machine_makes_the_same_film(films: Path) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed")
-    sys.path.insert(0, str(ROOT / "tests" / "studio"))
-    from farm_cluster import cluster
-
-    with cluster(1) as (nodes, _):
-        made = instrument(films, *command("farm.mp4"), "--farm", nodes.address, "--json")
+def test_a_farm_whose_driver_is_killed_goes_on_and_makes_the_same_film(
+    films: Path, ray_nodes
+) -> None:
+    words = [*command("farm.mp4", "slow"), "--farm", ray_nodes.address, "--preview", "now.png"]
+    chunks = films / ".farm.mp4.render" / "chunks"
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "instrument", *words], cwd=films, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(chunks.glob("*.json")) and time.monotonic() < deadline:
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait(10)
+    assert not (films / "farm.mp4").exists()
+    made = instrument(films, *words, "--resume", "--json")
     assert made.returncode == 0, made.stderr
     lines = [json.loads(line) for line in made.stdout.splitlines()]
     farm = next(line for line in lines if line.get("event") == "farm")
-    assert (farm["chunks"], farm["frames"], farm["given_out_again"]) == (2, 24, 0)
+    kept = lines[-1]["kept"]
+    assert kept >= CHUNK  # what was finished is not rendered again
+    assert (farm["frames"], farm["chunks"]) == (FRAMES - kept, (FRAMES - kept) // CHUNK)
+    assert farm["given_out_again"] == 0
     assert (films / "farm.mp4").read_bytes() == (films / "one.mp4").read_bytes()
     assert not list(films.glob(".farm*"))
+    first = {tuple(frame[0, 0]) for row, frame in enumerate(read_frames(films / "one.mp4"))
+             if row % CHUNK == 0}  # fmt: skip
+    assert tuple(np.asarray(Image.open(films / "now.png"))[0, 0]) in first
 
 
-@pytest.mark.skipif(not OPENJD.exists(), reason="openjd-cli is not installed")
+@pytest.mark.skipif(not find_spec("openjd"), reason="openjd-cli is not installed")
 @pytest.mark.skipif(os.name != "posix", reason="the command is a shell script here")
 def test_openjd_runs_the_job(films: Path) -> None:
     written = instrument(films, *command("jd.mp4"), "--job", "openjd", "--json")
     assert written.returncode == 0, written.stderr
-    assert json.loads(written.stdout)["tasks"] == 2
+    assert json.loads(written.stdout)["tasks"] == FRAMES // CHUNK
     program = films / "instrument.sh"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m instrument "$@"\n')
     program.chmod(0o755)
-    run = [OPENJD, "run", films / "jd.mp4.openjd.json", "--step", "Assemble",
+    run = [*OPENJD, "run", films / "jd.mp4.openjd.json", "--step", "Assemble",
            "--run-dependencies", "--job-param", f"Instrument={program}"]  # fmt: skip
     ran = subprocess.run(
         run, capture_output=True, text=True, timeout=120,

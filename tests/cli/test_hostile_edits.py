@@ -70,6 +70,8 @@ HOSTILE = {
     "negative.otio": OTIO % (OTIO_CLIP % (30, -10, 30)),
     "endless.otio": OTIO % (OTIO_CLIP % (30, "1e18", 30)),
     "nan.otio": OTIO % (OTIO_CLIP % (30, "NaN", 30)),
+    "unknown.otio": '{"OTIO_SCHEMA": "UnknownSchema.1"}',
+    "twice.otio": OTIO % (OTIO_CLIP % (0, '10, "value": 9', 30)),
     "words.edl": "these are no events\n",
     "frames.edl": EVENT.format("00:00:00:99", "00:00:01:00", "00:00:00:00", "00:00:01:00"),
     "endless.edl": EVENT.format("00:00:00:00", "99:00:00:00", "00:00:00:00", "99:00:00:00")

@@ -138,7 +138,10 @@ def test_asked_twice_it_stops_at_once(show):
     wait_for(lambda: list(stage.glob("stage-*")), process)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    said = b""
+    while b"finishing this chunk" not in said:  # two signals at once would be one
+        said += process.stderr.read1(4096)
+        assert process.poll() is None, said
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -152,10 +155,10 @@ def test_a_full_disk_says_so_and_keeps_what_is_finished(run, show):
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     z = np.load(show / "walk.npy")
     np.save(show / "walk.npy", z[:200])
-    more = ("--codec", "png", "--chunk", 50)
+    more = ("--codec", "png", "--chunk", 100)
     try:
         # The frames fit, the record of the chunk does not.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
         ran = run(*words(show, "film", *more))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

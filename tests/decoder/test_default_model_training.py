@@ -31,7 +31,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from painter import CHUNK, FAMILIES, paint  # noqa: E402
 from painter.canvas import Canvas  # noqa: E402
-from training import caution, smoothness, state, world  # noqa: E402
+from training import caution, loop, smoothness, state, world  # noqa: E402
 from training.critic import Critic  # noqa: E402
 from training.export import Finish, choose, export, newest_weights  # noqa: E402
 from training.loop import Recipe, Training  # noqa: E402
@@ -271,15 +271,16 @@ def test_going_on_from_a_checkpoint_is_the_same_as_not_stopping(tmp_path):
         assert torch.equal(one, other)
 
 
-def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path):
-    recipe = Recipe(stages=((64, 4 * 64 * 3),), batch=4, width=4, kept=300)
+def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "REPORTS", 16)
+    recipe = Recipe(stages=((64, 4 * 16 * 3),), batch=4, width=4, kept=300)
     folder = state.StateFolder(tmp_path)
     training = Training(recipe, SMALL, folder)
     told, poisoned, step = [], [], training.step
 
     def step_and_poison():
         report = step()
-        if training.images >= 4 * 70 and not poisoned:
+        if training.images >= 4 * 18 and not poisoned:
             poisoned.append(training.images)
             with torch.no_grad():
                 training.critic.score.weight.mul_(1e4)
@@ -288,7 +289,7 @@ def test_a_training_that_runs_away_goes_back_and_goes_on_with_care(tmp_path):
 
     training.step = step_and_poison
     training.run(lambda: False, 1000, told.append)
-    assert [line for line in told if "ran away: back to 256 images" in line]
+    assert [line for line in told if "ran away: back to 64 images" in line]
     assert training.caution == pytest.approx(0.7) and training.images == recipe.total
     assert not (tmp_path / "snapshots" / f"{poisoned[0]:09d}.safetensors").exists()
     assert training.critic.score.weight.abs().max() < 10

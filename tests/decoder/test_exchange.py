@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instrument.decoder import exchange
+from instrument.decoder import memory as shared
 from instrument.decoder.exchange import (
     REQUESTS,
     SLOTS,
@@ -75,7 +76,7 @@ def test_a_picture_outlives_the_exchange():
 
 
 def test_without_room_in_shared_memory_a_temp_file_serves(monkeypatch, tmp_path):
-    real = exchange._create_in
+    real = shared._create_in
     tried = []
 
     def full(folder, size):
@@ -84,8 +85,8 @@ def test_without_room_in_shared_memory_a_temp_file_serves(monkeypatch, tmp_path)
             raise OSError(28, "No space left on device")
         return real(tmp_path, size)
 
-    monkeypatch.setattr(exchange, "_create_in", full)
-    if exchange.Path("/dev/shm").is_dir():
+    monkeypatch.setattr(shared, "_create_in", full)
+    if shared.Path("/dev/shm").is_dir():
         path, _ = exchange.create_memory(SPEC)
         assert path.parent == tmp_path
 

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import SMALL, network, normal
 
+from instrument import InstrumentError
 from instrument.decoder import history
 from instrument.decoder.forms import FULL, Form, forms
 from instrument.decoder.models import find_model
 from instrument.decoder.modulated import demodulation, folded, folding_pays, scaled
+from instrument.decoder.network import choose_device, rows_at_once
 from instrument.decoder.runtime import open_here
 from instrument.decoder.skip_generator import GeneratorSpec, SkipGenerator
 from instrument.decoder.skip_rows import RowPainter
@@ -183,3 +185,21 @@ def test_folding_pays_where_maps_are_large_and_weights_small():
     assert [pays(*one) for one in ((512, 64), (256, 128), (128, 256), (32, 1024))] == [
         False, False, True, True,
     ]  # fmt: skip
+
+
+# --- Apple's GPUs, as far as a machine without one can tell
+
+
+def test_an_apple_is_played_on_its_gpu_by_itself(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto", 1) == choose_device("mps", 1) == torch.device("mps")
+    assert choose_device("cpu", 1) == torch.device("cpu")
+    with pytest.raises(InstrumentError, match="use auto, mps, cpu"):
+        choose_device("cuda", 1)
+    names = [form.name for form in forms(torch.device("mps"), "fast", ("plain", "rows", "folded"))]
+    assert names == ["float32 plain", "float16 plain", "float32 folded", "float16 folded"]
+    assert [form.name for form in forms(torch.device("mps"), "full", ("plain", "folded"))] == [
+        "float32 plain"
+    ]
+    assert rows_at_once(torch.device("mps"), (1024, 1024)) == 2

@@ -74,11 +74,11 @@ def test_what_stands_in_the_same_memory_is_what_is_replayed(plain):
     pixels = np.zeros((*plain.spec.size, 4), np.uint8)
     z = on_shell(1)
     decoder.decode_into(pixels, z, {})
-    places = [t.data_ptr() for t in (decoder._z, decoder._psi, decoder._rgba, decoder._total)]
+    places = [t.data_ptr() for t in (decoder._z, decoder._psi, decoder._picture, decoder._total)]
     weights = plain._network._blended.data_ptr()
     decoder.decode_into(pixels, z, values(1.5, 0.5))
     assert places == [
-        t.data_ptr() for t in (decoder._z, decoder._psi, decoder._rgba, decoder._total)
+        t.data_ptr() for t in (decoder._z, decoder._psi, decoder._picture, decoder._total)
     ]
     assert weights == plain._network._blended.data_ptr()
 

@@ -83,9 +83,10 @@ class FakePresenter:
         self.huds: list[Hud | None] = []
         self.lit: list[dict[int, float]] = []  # what is seen, by the first byte of the picture
 
-    def upload(self, pixels, layer=0) -> None:
+    def upload(self, pixels, layer=0) -> bool:
         self.uploads.append(np.array(pixels))  # a copy, as a texture is one
         self.layers[layer] = self.uploads[-1]
+        return True
 
     def area(self, size, look, layer=0) -> None:
         return None

@@ -75,75 +75,99 @@ def screenshot(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
-def test_thirty_seconds_of_hands_on_a_real_window(desktop, tmp_path):
+def at_home(path: Path) -> bool:
+    """Whether the picture kept with the bank is seen, in a window that has found its place."""
+    first = screenshot(path)
+    return first.std() > 10 and np.abs(screenshot(path) - first).mean() < 0.2
+
+
+def differs(path: Path, before: np.ndarray) -> bool:
+    return np.abs(screenshot(path) - before).mean() > 5
+
+
+def test_hands_on_a_real_window(desktop, tmp_path):
     take = tmp_path / "hands.take"
-    with playing(take, 30) as process:
+    shot = tmp_path / "shot.png"
+    with playing(take, 90) as process:
         until(lambda: window() or process.poll() is not None, 25, "a window")
         assert process.poll() is None, process.communicate()[1]
-        until(lambda: screenshot(tmp_path / "first.png").std() > 10, 10, "the picture of home")
+        until(lambda: at_home(shot), 25, "the picture of home")
         xdotool("mousemove", 400, 300, "click", 1)
-        time.sleep(3.0)
         for step in range(12):
             xdotool("mousemove", 300 + 10 * step, 200 + 12 * step)
             time.sleep(0.1)
-        before = screenshot(tmp_path / "before.png")
+        before = screenshot(shot)
         xdotool("key", 4)
-        time.sleep(3.0)
-        after = screenshot(tmp_path / "after.png")
-        assert np.abs(after - before).mean() > 5, "the picture did not move"
+        until(lambda: differs(shot, before), 10, "a picture that moves")
+        time.sleep(1.0)
+        light = screenshot(shot).mean()
         xdotool("key", "b")
-        time.sleep(2.0)
-        dark = screenshot(tmp_path / "dark.png")
-        assert dark.mean() < 0.5 * after.mean()
+        until(lambda: screenshot(shot).mean() < 0.5 * light, 10, "a dark picture")
         xdotool("key", "b")
+        until(lambda: screenshot(shot).mean() > 0.7 * light, 10, "light")
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     summary = json.loads(out)
-    assert summary["ticks"] == 1800 and summary["pictures"] > 60
     record = read_take(take)
-    assert len(record) == 1800 and verify(record, "take").largest == 0.0
+    assert summary["ticks"] == len(record) > 120 and summary["pictures"] > 5
+    assert verify(record, "take").largest == 0.0
     said = {event.address for event in record.events}
     assert {"/key/4", "/key/b", "/mouse/x", "/mouse/y", "/mouse/left"} <= said
     press = next(event.time for event in record.events if event.address == "/key/4")
     row = int(press * 60)
-    moved = np.linalg.norm(record.z[row + 90] - record.z[row])
+    moved = np.linalg.norm(record.z[row + 60] - record.z[row])
     assert moved > 5.0, "the key did not move z"
 
 
+def test_so_many_seconds_are_so_many_rows(desktop, tmp_path):
+    take = tmp_path / "three.take"
+    with playing(take, 3) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    record = read_take(take)
+    assert json.loads(out)["ticks"] == len(record) == 180
+    assert record.finished and verify(record, "take").largest == 0.0
+
+
 def test_a_killed_decoder_comes_back_while_z_goes_on(desktop, tmp_path):
-    take = tmp_path / "killed.take"
+    take, shot = tmp_path / "killed.take", tmp_path / "shot.png"
     script = tmp_path / "tour.jsonl"
     script.write_text(
         "".join(
             json.dumps({"time": float(t), "address": f"/waypoint/{t % 8 + 1}/go", "value": 1})
             + "\n"
-            for t in range(1, 26)
+            for t in range(1, 90)
         )
     )
-    with playing(take, 26, "--script", str(script)) as process:
+    with playing(take, 90, "--script", str(script)) as process:
         first = until(lambda: decoder_of(process), 20, "a decoder")
-        time.sleep(8.0)
+        until(lambda: at_home(shot), 25, "the picture of home")
+        home = screenshot(shot)
+        until(lambda: differs(shot, home), 30, "pictures before the kill")
         os.kill(first, signal.SIGKILL)
         second = until(
             lambda: (pid := decoder_of(process)) not in (None, first) and pid, 10, "a new decoder"
         )
         assert second != first
+        held = screenshot(shot)
+        until(lambda: differs(shot, held), 30, "pictures after the kill")
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    record = read_take(take)
-    assert len(record) == 26 * 60 and verify(record, "take").largest == 0.0
+    record, summary = read_take(take), json.loads(out)
+    assert summary["ticks"] == len(record) > 180
+    assert verify(record, "take").largest == 0.0
     steps = np.linalg.norm(np.diff(record.z, axis=0), axis=1)
     assert (steps[120:] > 0).all(), "z stood still"
-    summary = json.loads(out)
-    assert summary["pictures"] > 100, "no pictures after the kill"
-    assert 0.2 < summary["longest_hold_s"] < 20.0
+    assert 0.2 < summary["longest_hold_s"] < 30.0
 
 
 def test_a_term_signal_saves_the_take_and_exits_0(desktop, tmp_path):
     take = tmp_path / "term.take"
     with playing(take, 60) as process:
         until(lambda: (take / "take.mcap").exists(), 25, "a take")
-        time.sleep(3.0)
+        time.sleep(1.0)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
@@ -156,11 +180,11 @@ def test_a_laptop_alone_plays_the_controller_preset(desktop, tmp_path):
     take, size = tmp_path / "panel.take", (560, 560)
     layout = lay_out(size)
     more = ("controller", "--size", "560x560", "--osc-port", "0")
-    with playing(take, 30, *more) as process:
+    with playing(take, 90, *more) as process:
         until(lambda: window() or process.poll() is not None, 25, "a window")
         assert process.poll() is None, process.communicate()[1]
         stage = window()
-        until(lambda: screenshot(tmp_path / "first.png").std() > 10, 10, "the picture of home")
+        until(lambda: at_home(tmp_path / "first.png"), 25, "the picture of home")
 
         def move(control: int, height: float) -> None:
             left, top, wide, high = layout.boxes[control]
@@ -170,8 +194,7 @@ def test_a_laptop_alone_plays_the_controller_preset(desktop, tmp_path):
 
         xdotool("mousemove", "--window", stage, 280, 100)
         xdotool("key", "c")
-        time.sleep(1.5)
-        screenshot(tmp_path / "panel.png")
+        time.sleep(1.0)
         move(1, 0.5)
         xdotool("mousedown", 1)
         for height in (0.6, 0.8, 0.95):

@@ -18,7 +18,8 @@ from instrument.live.loop import Loop, Show
 from instrument.live.projection import Screen
 from instrument.performance.response import EVENED
 from instrument.take.reader import read_take
-from instrument.take.replay import resample, verify
+from instrument.take.replay import verify
+from instrument.take.sampling import resample
 from instrument.timebase import FrameRate
 
 FLIGHTS = [event(0.5 + 1.5 * n, f"/waypoint/{2 + n % 3}/go") for n in range(4)]

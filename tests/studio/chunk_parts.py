@@ -8,10 +8,13 @@ from typing import Any
 from studio_fakes import Barcodes, indexed
 
 from instrument.latent.sequence import ZSequence
+from instrument.studio.ahead import DecodeAhead
 from instrument.studio.chunks import Job
 from instrument.studio.encode import open_film
 from instrument.studio.finishing import PlainFrames
 from instrument.studio.render_manifest import Manifest, digest_of
+from instrument.studio.shutter import Instant
+from instrument.studio.workers import Crew, Here
 from instrument.studio.workplace import Workplace
 from instrument.timebase import FrameRange, FrameRate
 
@@ -30,13 +33,14 @@ def manifest(
 def job(
     out: Path,
     what: Manifest,
-    decoders: int = 1,
     decoder: Callable[[], Any] = Barcodes,
     sequence: ZSequence | None = None,
+    crew: Crew | None = None,
 ) -> Job:
+    """A render by a `decoder` in this process, or by a `crew`."""
     sequence = sequence or indexed(what.total, RATE)
-    opened = [decoder() for _ in range(decoders)]
     codec = what.settings["codec"]
     begin = partial(open_film, size=SIZE, rate=RATE, codec=codec, part=True)
-    frames = [PlainFrames(sequence, one, None) for one in opened]
-    return Job(Workplace(out), what, frames, begin, opened[0])
+    crew = crew or Here(lambda: PlainFrames((), decoder(), None), what.batch)
+    ahead = DecodeAhead(Instant(sequence), crew, what.total, "barcodes", what.batch)
+    return Job(Workplace(out), what, ahead, begin)

@@ -52,3 +52,18 @@ class Barcodes:
         for row, position in enumerate(z):
             self._memory[row] = barcode(int(position[0]), self.spec.size)
         return self._memory[: len(z)]
+
+
+class Repeated:
+    """An `Exposure` to a sequence that holds `samples` rows a frame, already at their times."""
+
+    def __init__(self, sequence: ZSequence, samples: int) -> None:
+        self._sequence = sequence
+        self.samples = samples
+
+    def rows(self, start: int, stop: int) -> tuple[F32, F32]:
+        rows = slice(start * self.samples, stop * self.samples)
+        z = self._sequence.z[rows].copy()
+        if not self._sequence.addresses:
+            return z, np.zeros((len(z), 0), np.float32)
+        return z, self._sequence.parameters[rows].copy()

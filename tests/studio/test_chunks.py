@@ -1,10 +1,12 @@
 """Renders in chunks: the same frames whatever the chunks, the workers and the interruptions."""
 
+import hashlib
 import json
 import os
 import threading
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,9 @@ from instrument.studio.workplace import ChunkRecord
 from instrument.timebase import FrameRange
 
 
-def rendered(out: Path, what=None, decoders: int = 1, watch: Watch | None = None, **more) -> Tally:
+def rendered(out: Path, what=None, watch: Watch | None = None, **more) -> Tally:
     what = what or manifest()
-    one = job(out, what, decoders, **more)
+    one = job(out, what, **more)
     one.work.begin(what)
     return render_chunks(one, what.chunks, watch or Watch())
 
@@ -43,14 +45,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("decoders", [1, 2, 3])
 @pytest.mark.parametrize(("batch", "chunk"), [(1, 1), (1, 7), (4, 8), (8, 48), (1, 600)])
-def test_frames_do_not_depend_on_chunks_batches_or_workers(
-    tmp_path: Path, batch: int, chunk: int, decoders: int
-) -> None:
+def test_frames_do_not_depend_on_chunks_or_batches(tmp_path: Path, batch: int, chunk: int) -> None:
     what = manifest(batch=batch, chunk=chunk)
     out = tmp_path / "film.mov"
-    sha = assembled(out, what, decoders=decoders)
+    sha = assembled(out, what)
     assert [read_barcode(frame) for frame in read_frames(out)] == list(range(50))
     reference = tmp_path / "once.mov"
     assert sha == assembled(reference, manifest())
@@ -117,7 +116,7 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     tally = rendered(out)
     work, chunk = job(out, manifest()).work, FrameRange(20, 40)
     file, record = work.path_of(chunk), work.record_of(chunk)
-    data = bytearray(file.read_bytes())
+    before, data = pictures_sha256(tally.records), bytearray(file.read_bytes())
     if harm == "flip":
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
@@ -137,9 +136,8 @@ def test_a_chunk_that_is_not_what_was_written_is_rendered_again(tmp_path: Path, 
     again = rendered(out, watch=Watch(damaged=damaged.append))
     assert again.made == {chunk}
     assert damaged == ([] if harm == "gone" else [file])
-    assert pictures_sha256(dict(sorted(again.records.items(), key=lambda r: r[0].start))) == (
-        pictures_sha256(tally.records)
-    )
+    in_order = dict(sorted(again.records.items(), key=lambda r: r[0].start))
+    assert pictures_sha256(in_order) == before
 
 
 def test_who_says_stop_gets_whole_chunks(tmp_path: Path) -> None:
@@ -267,11 +265,11 @@ def test_frames_of_a_faulty_machine_are_found(tmp_path: Path) -> None:
 
     out, what = tmp_path / "film.mov", manifest()
     good, bad = rendered(tmp_path / "good.mov"), rendered(out, decoder=Faulty)
-    frames = job(out, what).frames[0]
-    assert len(verify(what, good.records, frames)) == 3
-    assert verify(what, good.records, frames) == verify(what, good.records, frames)
+    ahead = job(out, what).ahead
+    assert len(verify(what, good.records, ahead)) == 3
+    assert verify(what, good.records, ahead) == verify(what, good.records, ahead)
     with pytest.raises(InstrumentError, match=r"frame \d+ is not what is rendered here: the chunk"):
-        verify(what, bad.records, frames)
+        verify(what, bad.records, ahead)
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
@@ -297,5 +295,50 @@ def test_every_frame_is_seen_in_order(tmp_path: Path) -> None:
         assert read_barcode(picture) == row
         seen.append(row)
 
-    rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see), decoders=2)
+    rendered(tmp_path / "f.mov", manifest(chunk=8, batch=4), watch=Watch(see=see))
     assert seen == list(range(50))
+
+
+def test_what_frames_were_stays_on_the_disk(tmp_path: Path) -> None:
+    tally = rendered(tmp_path / "film.mov")
+    record = tally.records[FrameRange(20, 40)]
+    assert len(record.pictures) == 20 and len(record.digests) == 640
+    assert bytes.fromhex(record.pictures[7]) == record.digests[224:256]
+    record.path.unlink()
+    with pytest.raises(InstrumentError, match=r"0000020-0000040\.json: is no longer"):
+        pictures_sha256(tally.records)
+
+
+def test_verified_frames_come_from_all_chunks(tmp_path: Path) -> None:
+    """Of many films: in each three of its frames, in order, and any frame now and then."""
+    seen = set()
+    for number in range(60):
+        what = manifest(total=7, chunk=3, film=number)
+        made = job(tmp_path / f"{number}.mov", what)
+        made.work.begin(what)
+        records = complete(made.work, what, render_chunks(made, what.chunks, Watch()).records)
+        rows = verify(what, records, made.ahead)
+        assert len(set(rows)) == 3 and rows == sorted(rows)
+        seen |= set(rows)
+    assert seen == set(range(7))
+
+
+@pytest.mark.parametrize("codec", ["png", "lossless"])
+def test_whoever_writes_a_chunk_last_is_believed(tmp_path: Path, codec: str) -> None:
+    """A farm checks what the last one has written: it must not be somebody else's."""
+    out = tmp_path / ("film" if codec == "png" else "film.mov")
+    what, chunk = manifest(codec=codec), FrameRange(0, 20)
+    other = replace(indexed(50, RATE), z=indexed(51, RATE).z[1:])
+    made = [job(out, what), job(out, what, sequence=other)]
+    made[0].work.begin(what)
+    for one in made:
+        pictures = [frame.copy() for _, frame, _ in one.ahead.frames([chunk])]
+        digests = b"".join(hashlib.sha256(picture.data).digest() for picture in pictures)
+        for _ in range(2):  # the second time it is there already
+            with one.work.stage() as stage:
+                with one.open_chunk(stage / one.work.path_of(chunk).name) as writer:
+                    for picture in pictures:
+                        writer.write(picture)
+                record = one.work.keep(what, writer.path, chunk, digests)
+    assert made[0].work.finished(what, chunk) == record
+    assert [read_barcode(p) for p in read_frames(made[0].work.path_of(chunk))] == list(range(1, 21))

@@ -299,7 +299,7 @@ cuts = st.lists(
 def test_beside_the_adapter(tmp_path_factory, parts):
     """Cuts, gaps and dissolves as OpenTimelineIO's own reader sees them."""
     adapter = pytest.importorskip("otio_cmx3600_adapter.cmx_3600")
-    from instrument.studio.otio_tracks import timeline_of
+    from instrument.studio.otio import timeline_in
 
     text, at, previous = HEAD, 108000, None
     for number, (reel, first, length, gap, mix) in enumerate(parts, start=1):
@@ -321,7 +321,7 @@ def test_beside_the_adapter(tmp_path_factory, parts):
         read = adapter.read_from_string(text, rate=30)
     for track in read.tracks:
         track.source_range = None  # it puts minus the first record-in there
-    other = timeline_of(read, path, rate=RATE)
+    other = timeline_in(read.to_json_string().encode(), path, rate=RATE)
     ours, theirs = oracle.painted(edl.read(path, rate=RATE)), oracle.painted(other)
     ours += [{}] * (len(theirs) - len(ours))
     assert len(ours) == len(theirs)

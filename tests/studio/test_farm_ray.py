@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: the farm is tested with fakes alone")
 
-from farm_cluster import cluster, order_film, task
+from farm_cluster import order_film, task
 from farm_fakes import Told
 
 from instrument import InstrumentError
@@ -25,19 +25,19 @@ from instrument.studio.workplace import Workplace
 QUICK = Policy(rest=0.5, tries=30, patience=20, alone=20)
 
 
+FRAMES = 96
+
+
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """What one machine makes of films of so many frames: frames → SHA-256 of all pictures."""
+def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one machine makes of the film: the SHA-256 of all pictures."""
     from farm_cluster import _open
 
-    made = {}
-    for frames in (160,):
-        out = tmp_path_factory.mktemp("alone") / "film.mov"
-        manifest = order_film(out, frames)
-        job = _open(str(out))
-        render_chunks(job, manifest.chunks, Watch())
-        made[frames] = pictures_sha256(complete(job.work, manifest, {}))
-    return made
+    out = tmp_path_factory.mktemp("alone") / "film.mov"
+    manifest = order_film(out, FRAMES)
+    job = _open(str(out))
+    render_chunks(job, manifest.chunks, Watch())
+    return pictures_sha256(complete(job.work, manifest, {}))
 
 
 def farm(out: Path, frames: int, address: str, told: Told, **trouble: object) -> FarmReport:
@@ -47,28 +47,28 @@ def farm(out: Path, frames: int, address: str, told: Told, **trouble: object) ->
         return Farm(pool, order, QUICK, told.words.append, told.steps.append).run()
 
 
-def test_a_node_dies_and_a_third_of_the_tasks_fail(tmp_path: Path, alone: dict[int, str]) -> None:
+def test_a_node_dies_and_a_third_of_the_tasks_fail(tmp_path: Path, alone: str, ray_nodes) -> None:
     told = Told()
     out = tmp_path / "films" / "film.mov"
-    with cluster(2) as (nodes, started):
-        killer = threading.Thread(target=_kill_after, args=(out, lambda: nodes.kill(started[1])))
-        killer.start()
-        try:
-            report = farm(out, 160, nodes.address, told, failing=0.3, slow=0.5)
-        finally:
-            killer.join(60)
+    second = ray_nodes.start()
+    killer = threading.Thread(target=_kill_after, args=(out, lambda: ray_nodes.kill(second)))
+    killer.start()
+    try:
+        report = farm(out, FRAMES, ray_nodes.address, told, failing=0.3, slow=0.3)
+    finally:
+        killer.join(60)
     work = Workplace(out)
     manifest = work.read()
     assert manifest is not None
     records = complete(work, manifest, {})  # no chunk is missing, and each is what its record says
-    assert pictures_sha256(records) == alone[160]
+    assert pictures_sha256(records) == alone
     names = {path.name for path in work.chunks.iterdir()}
     assert len(names) == 2 * len(manifest.chunks)  # a film and its record each, and nothing else
     attempts = [path.name for path in (out.parent / "attempts").iterdir()]
     assert len({name.split("-")[2] for name in attempts}) >= 2  # both nodes had their share
     assert any("is gone" in words for words in told.words)
     assert report.again + sum(node.failures for node in report.nodes) > 0
-    assert sum(step.frames for step in told.steps[-1:]) == 160
+    assert sum(step.frames for step in told.steps[-1:]) == FRAMES
 
 
 def _kill_after(out: Path, kill: Callable[[], None]) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studio_fakes import Barcodes, barcode, indexed
+from studio_fakes import Barcodes, Repeated, barcode, indexed
 
 from instrument import InstrumentError
 from instrument.decoder.protocol import DecoderSpec
 from instrument.frame import U8
+from instrument.latent.sequence import ZSequence
 from instrument.latent.space import F32, LatentSpec
 from instrument.studio.codecs import Quality
 from instrument.studio.deep import read_deep
@@ -17,7 +18,6 @@ from instrument.studio.encode import open_film, read_frames
 from instrument.studio.finishing import Bare, Fine, FineFrames, PlainFrames
 from instrument.studio.light import to_code, to_linear
 from instrument.studio.render import render
-from instrument.studio.shutter import Instant
 from instrument.timebase import FrameRange
 
 SIZE = (16, 16)
@@ -52,17 +52,37 @@ class Fading(Bare):
             yield rows, picture[rows] * np.float32(level)
 
 
+def rows(sequence: ZSequence, start: int, stop: int, samples: int = 1) -> tuple[F32, F32]:
+    """What the frames ``[start, stop)`` are exposed to."""
+    return Repeated(sequence, samples).rows(start, stop)
+
+
+NONE = np.zeros(0, np.float32)  # parameters
+
+
 def test_plain_frames_are_the_decoders() -> None:
-    frames = PlainFrames(indexed(5), Barcodes(), None)
-    assert np.array_equal(frames.finish(frames.decode(2, 4)[1], 3), barcode(3))
+    frames = PlainFrames((), Barcodes(), None)
+    pictures = frames.decode(*rows(indexed(5), 2, 4))
+    assert np.array_equal(frames.finish(pictures[1], 3, NONE), barcode(3))
+
+
+def test_plain_frames_are_finished_and_then_stamped() -> None:
+    def finish(picture: U8, values: Mapping[str, float]) -> U8:
+        return picture // 2 + np.uint8(values["/master/gain"])
+
+    frames = PlainFrames(
+        ("/master/gain",), Barcodes(), finish, lambda picture, row: picture + np.uint8(row)
+    )
+    made = frames.finish(barcode(3), 5, np.array([20], np.float32))
+    assert np.array_equal(made, barcode(3) // 2 + 25)
 
 
 @pytest.mark.parametrize("depth", [8, 10, 16])
 def test_levels_come_through_the_fine_way_untouched(depth: int) -> None:
     sequence, decoder = indexed(5), Barcodes()
-    fine = FineFrames(sequence, decoder, Fine(), decoder.spec.size, depth, 2)
-    for index, picture in enumerate(fine.decode(0, 5)):
-        made = fine.finish(picture, index)
+    fine = FineFrames((), decoder, Fine(), decoder.spec.size, depth, 2)
+    for index, picture in enumerate(fine.decode(*rows(sequence, 0, 5))):
+        made = fine.finish(picture, index, NONE)
         wanted = barcode(index) if depth == 8 else barcode(index) * np.uint16(257)
         assert np.array_equal(made, wanted)
 
@@ -70,8 +90,8 @@ def test_levels_come_through_the_fine_way_untouched(depth: int) -> None:
 def test_a_sample_mean_is_a_mean_of_light() -> None:
     sequence = indexed(8)
     sequence.z[:, 0] = [0, 1000] * 4
-    frames = FineFrames(sequence, Greys(), Fine(exposure=Instant(sequence, 2)), SIZE, 32, 3)
-    pictures = frames.decode(0, 4)
+    frames = FineFrames((), Greys(), Fine(samples=2), SIZE, 32, 3)
+    pictures = frames.decode(*rows(sequence, 0, 4, 2))
     assert pictures.shape == (4, 16, 16, 3)
     assert pictures == pytest.approx(float(to_code(np.float32([0.5]))[0]), abs=1e-6)
 
@@ -82,9 +102,9 @@ def test_the_batch_is_not_seen(batch: int) -> None:
     sequence = indexed(24)
     sequence.z[:, 0] = rng.integers(0, 1000, 24)
     decoder = Greys()
-    fine = Fine(exposure=Instant(sequence, 6))
-    wanted = FineFrames(sequence, Greys(), fine, SIZE, 8, 24).decode(0, 4)
-    assert np.array_equal(FineFrames(sequence, decoder, fine, SIZE, 8, batch).decode(0, 4), wanted)
+    fine, exposed = Fine(samples=6), rows(sequence, 0, 4, 6)
+    wanted = FineFrames((), Greys(), fine, SIZE, 8, 24).decode(*exposed)
+    assert np.array_equal(FineFrames((), decoder, fine, SIZE, 8, batch).decode(*exposed), wanted)
     assert max(decoder.asked) <= batch
 
 
@@ -92,14 +112,15 @@ def test_fades_within_a_frame_are_averaged_too() -> None:
     gain = np.array([0, 1, 1, 1], np.float32)[:, None]
     sequence = indexed(4, parameters=gain, addresses=("/master/gain",))
     sequence.z[:, 0] = 500
-    fine = Fine(Fading(), exposure=Instant(sequence, 4))
-    frames = FineFrames(sequence, Greys(), fine, SIZE, 32, 2)
-    finished = frames.finish(frames.decode(0, 1)[0], 0)
+    names = sequence.addresses
+    frames = FineFrames(names, Greys(), Fine(Fading(), samples=4), SIZE, 32, 2)
+    finished = frames.finish(frames.decode(*rows(sequence, 0, 1, 4))[0], 0, gain[0])
     light = float(to_linear(np.float32([0.5]))[0]) * 3 / 4
     assert finished == pytest.approx(float(to_code(np.float32([light]))[0]), abs=1e-6)
-    alone = FineFrames(sequence, Greys(), Fine(Fading()), SIZE, 32, 2)
+    alone = FineFrames(names, Greys(), Fine(Fading()), SIZE, 32, 2)
     for index, level in enumerate([0, 0.5]):
-        assert alone.finish(alone.decode(index, index + 1)[0], index) == pytest.approx(level)
+        picture = alone.decode(*rows(sequence, index, index + 1))[0]
+        assert alone.finish(picture, index, gain[index]) == pytest.approx(level)
 
 
 def test_a_supersampled_pixel_is_the_mean_of_its_light() -> None:
@@ -108,8 +129,8 @@ def test_a_supersampled_pixel_is_the_mean_of_its_light() -> None:
             checks = (np.indices((32, 32)).sum(axis=0) % 2).astype(np.float32)
             return np.repeat(np.repeat(checks[None, ..., None], 3, 3), len(z), 0)
 
-    frames = FineFrames(indexed(1), Checks((32, 32)), Fine(supersample=2), SIZE, 32, 1)
-    picture = frames.decode(0, 1)[0]
+    frames = FineFrames((), Checks((32, 32)), Fine(supersample=2), SIZE, 32, 1)
+    picture = frames.decode(*rows(indexed(1), 0, 1))[0]
     assert picture.shape == (16, 16, 3)
     assert picture == pytest.approx(float(to_code(np.float32([0.5]))[0]), abs=1e-6)
 
@@ -117,29 +138,29 @@ def test_a_supersampled_pixel_is_the_mean_of_its_light() -> None:
 def test_dither_goes_by_the_number_in_the_whole_film() -> None:
     sequence = indexed(6)
     sequence.z[:, 0] = 100.3
-    whole = FineFrames(sequence, Greys(), Fine(), SIZE, 8, 1)
-    part = FineFrames(sequence, Greys(), Fine(first=4), SIZE, 8, 1)
-    rounded = FineFrames(sequence, Greys(), Fine(dither=False), SIZE, 8, 1)
-    picture = whole.decode(0, 1)[0]
-    assert np.array_equal(whole.finish(picture, 5), part.finish(picture, 1))
-    assert not np.array_equal(whole.finish(picture, 5), whole.finish(picture, 4))
-    assert np.unique(whole.finish(picture, 5)).tolist() == [25, 26]
-    assert np.unique(rounded.finish(picture, 5)).tolist() == [26]
+    whole = FineFrames((), Greys(), Fine(), SIZE, 8, 1)
+    part = FineFrames((), Greys(), Fine(first=4), SIZE, 8, 1)
+    rounded = FineFrames((), Greys(), Fine(dither=False), SIZE, 8, 1)
+    picture = whole.decode(*rows(sequence, 0, 1))[0]
+    assert np.array_equal(whole.finish(picture, 5, NONE), part.finish(picture, 1, NONE))
+    assert not np.array_equal(whole.finish(picture, 5, NONE), whole.finish(picture, 4, NONE))
+    assert np.unique(whole.finish(picture, 5, NONE)).tolist() == [25, 26]
+    assert np.unique(rounded.finish(picture, 5, NONE)).tolist() == [26]
 
 
 def test_bands_are_dithered_as_the_whole() -> None:
     gain = np.full((3, 1), 0.7, np.float32)
     sequence = indexed(3, parameters=gain, addresses=("/master/gain",))
     sequence.z[:, 0] = 333
-    frames = FineFrames(sequence, Greys(), Fine(Fading()), SIZE, 8, 1)
+    frames = FineFrames(sequence.addresses, Greys(), Fine(Fading()), SIZE, 8, 1)
 
     class Whole(Fading):
         def bands(self, picture: F32, level: float) -> Iterator[tuple[slice, F32]]:
             yield slice(0, 16), picture * np.float32(level)
 
-    whole = FineFrames(sequence, Greys(), Fine(Whole()), SIZE, 8, 1)
-    picture = frames.decode(0, 1)[0]
-    assert np.array_equal(frames.finish(picture, 2), whole.finish(picture, 2))
+    whole = FineFrames(sequence.addresses, Greys(), Fine(Whole()), SIZE, 8, 1)
+    picture = frames.decode(*rows(sequence, 0, 1))[0]
+    assert np.array_equal(frames.finish(picture, 2, gain[2]), whole.finish(picture, 2, gain[2]))
 
 
 def test_a_deep_film_is_made_the_fine_way(tmp_path: Path) -> None:
@@ -174,8 +195,9 @@ def test_the_frame_that_fails_is_named_here_too(tmp_path: Path) -> None:
 
     with pytest.raises(InstrumentError, match=r"frame 3: greys failed \(RuntimeError: too hot"):
         sequence = indexed(10)
-        fine = Fine(exposure=Instant(sequence, 2))
-        render(sequence.cut(FrameRange(0, 5)), Failing(), tmp_path / "film.mp4", fine=fine, batch=4)
+        film = sequence.cut(FrameRange(0, 5))
+        render(film, Failing(), tmp_path / "film.mp4", fine=Fine(samples=2),
+               exposure=Repeated(sequence, 2), batch=4)  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 

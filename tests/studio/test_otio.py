@@ -6,7 +6,6 @@ import zipfile
 from fractions import Fraction
 
 import edit_oracle as oracle
-import opentimelineio as otio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -352,11 +351,11 @@ def with_time(start, length, rate=30):
         (b"", "not OpenTimelineIO"),
         (b"make it nice", "not OpenTimelineIO"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"[1, 2]", "holds a AnyVector|holds a"),
-        (b'{"OTIO_SCHEMA": "Timeline.99"}', "not OpenTimelineIO"),
+        (b"[1, 2]", "holds a list, allowed is a Timeline"),
+        (b'{"OTIO_SCHEMA": "Timeline.99"}', "tracks: missing"),
         (b'{"OTIO_SCHEMA": "Foo.1"}', "allowed is a Timeline"),
-        (b'{"OTIO_SCHEMA": "Timeline.1", "tracks": 5}', "not OpenTimelineIO"),
-        (b'{"OTIO_SCHEMA": "Timeline.1"}', "not OpenTimelineIO"),
+        (b'{"OTIO_SCHEMA": "Timeline.1", "tracks": 5}', "tracks: 5, must be a Stack"),
+        (b'{"OTIO_SCHEMA": "Timeline.1"}', "tracks: missing"),
         (b"[" * 300_000 + b"]" * 300_000, "nest deeper"),
         (b'{"OTIO_SCHEMA":"Stack.1","children":[' * 9000 + b"]}" * 9000, "nest deeper"),
         (
@@ -392,11 +391,6 @@ def test_a_large_file_and_a_deep_nest(read, tmp_path):
         read(deep)
     with pytest.raises(InstrumentError, match="no such file"):
         reader.read(tmp_path / "none.otio")
-
-
-def test_no_plug_in_is_asked(read, monkeypatch):
-    monkeypatch.setattr(otio.plugins, "ActiveManifest", lambda *_: pytest.fail("a plug-in"))
-    assert read(edit(row(clip("proxyA", 0, 2)))).length == 2
 
 
 parts = st.lists(

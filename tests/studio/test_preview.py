@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from instrument import InstrumentError
+from instrument.studio.encode import open_film
 from instrument.studio.preview import Preview, Seldom, small
-from instrument.timebase import StepClock
+from instrument.timebase import FrameRate, StepClock
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -53,3 +54,21 @@ def test_names_and_folders_that_cannot_be(tmp_path: Path) -> None:
     for path, said in ((tmp_path / "a.jpg", "NAME.png"), (tmp_path / "file" / "a.png", "written")):
         with pytest.raises(InstrumentError, match=said):
             Preview(path)
+
+
+@pytest.mark.parametrize("name", ["film.mov", "film"])
+def test_a_finished_film_is_looked_into(tmp_path: Path, name: str) -> None:
+    frames = [np.full((16, 32, 3), level, np.uint8) for level in (40, 200)]
+    codec = "lossless" if name.endswith("mov") else "png"
+    with open_film(tmp_path / name, (16, 32), FrameRate(30), codec) as film:
+        for frame in frames:
+            film.write(frame)
+    clock = StepClock()
+    preview = Preview(tmp_path / "now.png", clock)
+    preview.look(tmp_path / name)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "now.png")), frames[0])
+    (tmp_path / "now.png").unlink()
+    preview.look(tmp_path / name)  # too soon
+    clock.wait_until(2.0)
+    preview.look(tmp_path / "gone.mov")  # it may be replaced just now
+    assert not (tmp_path / "now.png").exists()

@@ -1,6 +1,7 @@
 """Films of parts: what is decoded is what was encoded, part by part, for every codec."""
 
 import hashlib
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from studio_fakes import barcode
 from instrument import InstrumentError
 from instrument.frame import U8
 from instrument.studio.codecs import Quality
+from instrument.studio.containers import index_room
 from instrument.studio.encode import count_frames, open_film, read_frames
-from instrument.studio.extras import NOTHING, Chapter, Extras
+from instrument.studio.extras import NOTHING, Chapter, Extras, Sound
 from instrument.studio.splice import splice
 from instrument.timebase import FrameRate
 
@@ -135,3 +137,87 @@ def test_a_replaced_film_is_whole(tmp_path: Path) -> None:
     splice(parts[:1], out, NTSC, NOTHING)
     splice(parts, out, NTSC, NOTHING)
     assert count_frames(out) == 6
+
+
+def boxes(path: Path) -> dict[str, tuple[int, int]]:
+    """Where the boxes of an MP4 or MOV lie, by name: start and length."""
+    data, at, found = path.read_bytes(), 0, {}
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4])
+        name = data[at + 4 : at + 8].decode("latin-1")
+        if length == 1:
+            length = int.from_bytes(data[at + 8 : at + 16])
+        found.setdefault(name, (at, length))
+        at += length
+    return found
+
+
+def tone(path: Path, seconds: float, channels: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        count = int(seconds * 48000)
+        sound = (8000 * np.sin(np.arange(count) / 17)).astype("<i2")
+        file.writeframes(np.repeat(sound[:, None], channels, axis=1).tobytes())
+    return path
+
+
+@pytest.mark.parametrize("sound", [False, True])
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mp4"), ("h264", ".mov"), ("h265", ".mp4"), ("av1", ".mp4"), ("prores", ".mov"),
+     ("lossless", ".mov"), ("dnxhr", ".mov")],
+)  # fmt: skip
+def test_the_index_comes_first_in_the_room_that_was_kept(
+    tmp_path: Path, codec: str, suffix: str, sound: bool
+) -> None:
+    parts = parts_of(tmp_path, [40, 25, 60], codec, 10 if codec == "prores" else 8, suffix)
+    chapters = tuple(Chapter(n, n + 1, f"part {n} " + "äß" * 60) for n in range(124))
+    extras = Extras(
+        Sound(tone(tmp_path / "tone.wav", 6)) if sound else None, "01:00:00:00", chapters
+    )
+    out = tmp_path / f"film{suffix}"
+    splice(parts, out, NTSC, extras)
+    found = boxes(out)
+    assert found["moov"][0] < found["free"][0] < found["mdat"][0]
+    assert found["moov"][1] + found["free"][1] == index_room(
+        125, sum(path.stat().st_size for path, _ in parts), extras, NTSC
+    )
+    assert count_frames(out) == 125
+
+
+@pytest.mark.parametrize("largest", [300, 300_000, 700_000, 2_000_000])
+def test_the_room_is_enough_whatever_frames_weigh(tmp_path: Path, largest: int) -> None:
+    """Packets of any size, as of a 4K film: the index of a thousand frames fits."""
+    chance = np.random.Generator(np.random.Philox(largest))
+    sizes = chance.integers(1, largest + 1, 1000 if largest < 1000 else 150)
+    path = tmp_path / "film.mp4"
+    room = index_room(len(sizes), int(sizes.sum()), NOTHING, NTSC)
+    with av.open(str(path), "w", format="mp4", options={"moov_size": str(room)}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(30000, 1001))
+        stream.width, stream.height = 64, 64
+        for number, size in enumerate(sizes.tolist()):
+            packet = av.Packet(size)
+            packet.stream, packet.time_base = stream, Fraction(1001, 30000)
+            packet.dts = number
+            packet.pts = number + int(chance.integers(0, 4))  # no two alike: no entry is shared
+            container.mux(packet)
+    found = boxes(path)
+    assert found["moov"][1] + found["free"][1] == room
+    assert found["moov"][1] > len(sizes) * 6  # nearly each has entries of its own
+
+
+def test_whoever_is_done_with_a_part_is_told(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path, [5, 4, 6], "h264", 8, ".mp4")
+    splice(parts, tmp_path / "whole.mp4", NTSC, NOTHING)
+    told = []
+
+    def done(path: Path) -> None:
+        told.append(path)
+        path.unlink()
+
+    splice(parts, tmp_path / "spare.mp4", NTSC, NOTHING, tmp_path / "x.part", done)
+    assert told == [path for path, _ in parts]
+    assert (tmp_path / "spare.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert not (tmp_path / "x.part").exists()

@@ -11,7 +11,8 @@ from instrument import InstrumentError
 from instrument.cli.sources import assemble
 from instrument.event import ControlEvent, read_events, write_events
 from instrument.performance.state import performance_from_json
-from instrument.take.replay import performer_of, resample, verify
+from instrument.take.replay import performer_of, verify
+from instrument.take.sampling import resample
 from instrument.timebase import FrameRate
 
 PRESET = """\

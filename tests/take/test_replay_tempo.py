@@ -12,7 +12,8 @@ from instrument.cli.sources import assemble
 from instrument.event import ControlEvent
 from instrument.take.header import TakeHeader
 from instrument.take.reader import TakeRecord
-from instrument.take.replay import attachments_of, play, resample, verify
+from instrument.take.replay import attachments_of, play, verify
+from instrument.take.sampling import resample
 from instrument.timebase import FrameRate
 
 RATE = FrameRate(30)
