@@ -23,25 +23,25 @@ def bench(name: str, *words: object) -> dict:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="looks into /proc")
 def test_an_hour_in_small(tmp_path: Path) -> None:
-    said = bench("render_hour", "--frames", 400, "--workers", 1, "--folder", tmp_path / "kept",
+    said = bench("render_hour", "--frames", 150, "--workers", 1, "--folder", tmp_path / "kept",
                  "--samples", tmp_path / "samples.json")  # fmt: skip
-    assert said["frames"] == said["frames_read_back"] == 400
+    assert said["frames"] == said["frames_read_back"] == 150
     assert said["model"]["name"] == "procedural-64" and said["size"] == [64, 64]
     assert (tmp_path / "kept" / "hour.mp4").stat().st_size == said["bytes"]
     samples = json.loads((tmp_path / "samples.json").read_text())
     assert len(samples) == said["samples"] > 1
-    assert max(rss for _, rss, _ in samples) > 50e6  # an interpreter and torch are not smaller
+    assert max(rss for _, rss, _ in samples) > 50e6  # an interpreter with torch is not smaller
 
 
 def test_a_farm_in_small() -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    said = bench("bench_farm", "--frames", 24, "--chunk", 8, "--delay", 0.01, "--nodes", 1, 2)
-    assert [row["nodes"] for row in said["table"]] == [1, 2]
+    said = bench("bench_farm", "--frames", 16, "--chunk", 8, "--delay", 0.01, "--nodes", 1)
+    assert [row["nodes"] for row in said["table"]] == [1]
     assert all(row["same_film"] for row in said["table"])
-    assert [sum(row["chunks_of_each"]) for row in said["table"]] == [3, 3]
+    assert [sum(row["chunks_of_each"]) for row in said["table"]] == [2]
     assert said["table"][0]["scaling"] == 1.0
     cost, plain = said["cost"], said["plain"]["render"]
-    expected = cost["start"] + plain + 3 * (cost["checks"] + cost["chunk"])
+    expected = cost["start"] + plain + 2 * (cost["checks"] + cost["chunk"])
     assert expected == pytest.approx(said["table"][0]["farm"], abs=0.1)
     hours = {(row["seconds_a_frame"], row["channels"]): row["hours"] for row in said["hour_of_4k"]}
     assert hours[1.0, 5]["1"] >= 5 * 216_000 / 3600 > hours[1.0, 5]["8"]

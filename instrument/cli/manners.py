@@ -37,7 +37,8 @@ ChunkOption = Annotated[
     int | None, typer.Option(help="Frames encoded together: what is lost when a render is killed.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Decoders side by side; usually one for every processor core.")
+    int | None,
+    typer.Option(help="Decoders side by side; usually as many as are measured to be fastest."),
 ]
 PreviewOption = Annotated[
     Path | None, typer.Option(help="A PNG of the newest frame, about every second.")

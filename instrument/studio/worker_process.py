@@ -80,7 +80,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 # -P: a file named like a library in the performer's folder must not be imported.
                 [sys.executable, "-P", "-m", opening.module],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), **_apart(),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=worker_environment(), **_apart(),
             )  # fmt: skip
         except OSError as error:
             raise InstrumentError(f"{opening.name}: no process can be started ({error})") from error
@@ -220,7 +220,7 @@ def _tell(future: Future[Any], what: Any) -> None:
         future.set_result(what)
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """That of a decoder process; what the performer has said of memory holds."""
     variables = environment()
     return {**_KEEPING, **variables}

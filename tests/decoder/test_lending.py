@@ -320,8 +320,8 @@ def test_the_wish_goes_with_its_request(card, on_card):
     path, memory = create_memory(spec)
     path.unlink()
     exchange = Exchange(memory, spec)
-    exchange.write_request(Request(3, 4, np.zeros(4, np.float32), b"{}", on_card))
-    found = exchange.read_request()
+    exchange.write_request(1, Request(3, 4, np.zeros(4, np.float32), b"{}", on_card))
+    found = exchange.read_request(1)
     assert (found.sequence, found.index, found.parameters) == (3, 4, b"{}")
     assert found.on_card is on_card
 
