@@ -46,7 +46,7 @@ Which = Literal["window", "refreshing"]
 
 OWN = 0.002  # s that an event may take beside a decode and a refresh
 JITTER = 3.0  # ms from the usual to the late
-_WARM = 3.0  # s in which nothing is counted: processes start, ticks fall in step
+_WARM = 6.0  # s in which nothing is counted: processes start, ticks fall in step
 _GAPS = (0.03, 0.07)  # s between two events, evenly spread: no two in step with a refresh
 _UNIT = 1000  # what one event adds to the number that is painted; half of it is there to begin with
 _REACH = 5.0  # of a direction
