@@ -247,11 +247,12 @@ class Loop:
     # From a row to light.
 
     def _present(self, screen: Screen, projection: Projection) -> None:
-        self._elsewhere = projection.receive(self._values, self._next_tick)
-        self._pace(projection)
+        # All that can be done while the picture is decoded: nothing comes between it and light.
         self._collect_messages(screen)
         now = self._clock.now()
         hud = self._captions.hud(screen, projection, self._performance, self._values, now)
+        self._elsewhere = projection.receive(self._values, self._next_tick)
+        self._pace(projection)
         self._elsewhere += projection.draw(self._values, hud)
         self._stopping = self._stopping or screen.surface.closed
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 
 _FIRST = 300  # ticks that fall in step with the screen: what is late then says little
-_REMEMBERED = 120  # ticks
-_TOO_OFTEN = 6  # of them
-_REST = 600  # ticks until it is tried again
+_REMEMBERED = 240  # ticks
+_TOO_OFTEN = 12  # of them
+_REST = 180  # ticks until it is tried again
 
 
 class Patience:
