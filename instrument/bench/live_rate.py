@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +17,11 @@ from instrument.decoder.process import DecoderProcess
 from instrument.decoder.protocol import DirectDecoder, PatientDecoder
 from instrument.decoder.runtime import open_decoder
 from instrument.latent.space import F32
+from instrument.timebase import WallClock
 
 _TARGET = 0.97
 _THREADS = 1  # more of them wait for a busy neighbour
+_ROW = 1.0 / 240.0  # s between two z while a picture is made
 _PATIENCE = 60.0  # s for a picture
 
 
@@ -30,9 +31,11 @@ def measure(effort: Effort, model: str = "default", pictures: int = 12) -> list[
     z = some_z(manifest, pictures)
     decoder, form = _tuned(manifest)
     with DecoderProcess(manifest, threads=_THREADS) as process:
-        loops = {"bare": _Loop(_bare(decoder, z)), "live": _Loop(_live(process, z))}
+        live = _Live(process, z)
+        loops = {"bare": _Loop(_bare(decoder, z)), "live": _Loop(live, live.rest)}
         for loop in loops.values():
-            loop.work()
+            loop()
+            loop.used.clear()
         with Background() as background:
             seconds = in_turn(loops, max(3, effort.rounds))
     rates = {name: [pictures / s for s in taken] for name, taken in seconds.items()}
@@ -56,14 +59,16 @@ def measure(effort: Effort, model: str = "default", pictures: int = 12) -> list[
 class _Loop:
     """Some work that says how long it took, and keeps what it used of all processors."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[], None], rest: Callable[[], None] | None = None) -> None:
+        self.work, self._rest = work, rest
         self.used: list[float] = []
 
     def __call__(self) -> float:
         begun = own_seconds()
         taken = wall(self.work)()
         self.used.append(own_seconds() - begun)
+        if self._rest is not None:
+            self._rest()
         return taken
 
 
@@ -77,16 +82,42 @@ def _bare(decoder: DirectDecoder, z: F32) -> Callable[[], None]:
     return loop
 
 
-def _live(process: DecoderProcess, z: F32) -> Callable[[], None]:
-    indices = itertools.count(1)
+class _Live:
+    """Rows come in step with a clock, more of them than pictures can: the newest is always there.
 
-    def loop() -> None:
-        for position, index in zip(z, indices, strict=False):
-            process.post(index, position, {})
-            if process.newest(index - 1, _PATIENCE) is None:
-                raise InstrumentError(f"no picture came: {process.message}")
+    So it is on stage wherever the model is slower than rows are.
+    """
 
-    return loop
+    def __init__(self, process: DecoderProcess, z: F32) -> None:
+        self._process, self._z = process, z
+        self._posted = self._last = 0
+        self._clock = WallClock()
+
+    def __call__(self) -> None:
+        """As many pictures as there are z."""
+        for _ in self._z:
+            self._post()
+            until = self._clock.now() + _PATIENCE
+            while not self._took(_ROW):
+                if self._clock.now() > until:
+                    raise InstrumentError(f"no picture came: {self._process.message}")
+                self._post()
+
+    def rest(self) -> None:
+        """Wait until nothing is decoded any more: what comes next has the machine to itself."""
+        while self._last < self._posted:
+            if not self._took(_PATIENCE):
+                raise InstrumentError(f"no picture came: {self._process.message}")
+
+    def _post(self) -> None:
+        self._posted += 1
+        self._process.post(self._posted, self._z[self._posted % len(self._z)], {})
+
+    def _took(self, seconds: float) -> bool:
+        """Wait so long for the next picture; whether it came."""
+        frame = self._process.newest(self._last, seconds)
+        self._last = self._last if frame is None else frame.index
+        return frame is not None
 
 
 def some_z(manifest: ModelManifest, count: int) -> F32:

@@ -12,6 +12,7 @@ from instrument.performance.performer import Performer
 from instrument.performance.state import Performance
 
 _TOAST = 4.0  # s a message stays
+_FIGURES = 0.1  # s that figures stay: quicker ones nobody reads, and each is laid out anew
 
 
 class Captions:
@@ -23,6 +24,7 @@ class Captions:
         self._share = performer.space.index("/model/share")
         self._even, self._rate = map(performer.space.index, ("/pace/even", "/pace/rate"))
         self._message: tuple[str, float] | None = None  # and when it goes
+        self._figures: tuple[tuple[str, ...], float] = (), 0.0  # and when others come
 
     def say(self, text: str, now: float) -> None:
         """Show `text` for a while from clock second `now` on."""
@@ -40,17 +42,25 @@ class Captions:
         message = self._message_at(screen, projection, now)
         if not screen.hud:
             return Hud((), self._tape.lamp, None)
-        latency = self._meters.last_latency()
+        if not self._figures[0] or now >= self._figures[1]:
+            self._figures = self._measured(projection), now + _FIGURES
         lines = (
-            f"pictures\t{self._meters.shown_rate:.0f} /s",
-            f"decode\t{1e3 * projection.decode_seconds:.1f} ms",
-            f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
+            *self._figures[0],
             f"going to\t{self._performer.destination(performance)}",
             *self._pace(values),
             *self._models(screen, performance, values),
             *self._rig.lines(),
         )
         return Hud(lines, self._tape.lamp, message)
+
+    def _measured(self, projection: Projection) -> tuple[str, ...]:
+        """What this stage is capable of now."""
+        latency = self._meters.last_latency()
+        return (
+            f"pictures\t{self._meters.shown_rate:.0f} /s",
+            f"decode\t{1e3 * projection.decode_seconds:.1f} ms",
+            f"hand to light\t{'-' if latency is None else f'{1e3 * latency:.0f} ms'}",
+        )
 
     def _pace(self, values: F64) -> tuple[str, ...]:
         """How fast motion goes, where that is not how time goes."""

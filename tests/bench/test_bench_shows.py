@@ -1,6 +1,7 @@
 """The parts that play shows in real time, in small: they want the machine to themselves."""
 
 import contextlib
+import shutil
 import sys
 
 import numpy as np
@@ -16,14 +17,16 @@ from instrument.bench import (
     light,
     live_rate,
     offline,
+    photon,
     recording,
     starting,
 )
 from instrument.bench.belongings import children
 from instrument.bench.frame_cost import shown
 from instrument.bench.growing import grown
+from instrument.bench.photon import Sight, Wish
 from instrument.bench.rows import Effort, check_parts
-from instrument.bench.stage import RATE, Size, performer_of
+from instrument.bench.stage import RATE, Size
 from instrument.display.offscreen import Offscreen
 from instrument.live.meters import Meters
 
@@ -127,31 +130,44 @@ def test_part_a(opengl, monkeypatch):
         assert one["doubtful"] or one["about"]["new_pictures"] >= frame_cost.LEAST_SHOWN
 
 
-def test_part_c(opengl, monkeypatch):
-    small(monkeypatch, light, _PIXELS=32, _WARM=0.3)
-    monkeypatch.setattr(light, "performer_of", lambda size: performer_of(Size((16,))))
-    rows = told(light.measure(Effort(rounds=1)))
-    p50, p99 = rows["hand to light, p50"], rows["hand to light, p99"]
-    assert 0.0 < p50["value"] <= p99["value"]
-    assert p99["target"] - p50["target"] == pytest.approx(500.0 / 60.0)
-    assert p50["about"]["events"] > 20 and p50["about"]["to"] == "swap returned"
-    assert rows["hand to light, jitter beyond the wait for a tick"]["value"] >= 0.0
+@pytest.mark.parametrize("full", [False, True])
+def test_part_c(opengl, monkeypatch, full):
+    small(monkeypatch, light, _WISH=Wish(decode=0.001, size=32), _SECONDS=0.3 if full else 1.2)
+    small(monkeypatch, photon, _WARM=0.3)
+    rows = told(light.measure(Effort(full=full)))
+    window = "window" if shutil.which("Xvfb") else "refreshing"
+    for screen in {window, "refreshing"} if full else {window}:
+        p50, p99 = (rows[f"hand to light, {p}, {screen}"] for p in ("p50", "p99"))
+        assert 0.0 < p50["value"] <= p99["value"]
+        assert p99["target"] - p50["target"] == pytest.approx(500.0 / 60.0)
+        assert p50["about"]["events"] >= 10 and p50["about"]["pixels"] == 32
+        assert rows[f"hand to light, jitter from z on, {screen}"]["value"] >= 0.0
+        assert rows[f"hand to light, jitter of swaps, {screen}"]["target"] == 3.0
 
 
-def test_the_wait_for_a_tick_is_no_jitter(monkeypatch):
+def test_without_a_virtual_server_a_framebuffer_serves(opengl, monkeypatch):
+    small(monkeypatch, light, _WISH=Wish(decode=0.0, size=16), _SECONDS=0.3, which=lambda _: None)
+    small(monkeypatch, photon, _WARM=0.1)
+    assert all(name.endswith("refreshing") for name in told(light.measure(Effort())))
+
+
+def test_what_is_told_of_light_is_what_was_seen(monkeypatch):
     """Events anywhere in a period, and an instrument that always takes 7 ms: no jitter at all."""
-    period = 1.0 / 60.0
-    even = 0.007 + period * np.linspace(0.0, 1.0, 4000)
-    monkeypatch.setattr(
-        light, "latencies", lambda seconds: np.random.default_rng(1).permutation(even)
-    )
-    p50, p99, jitter = (one["value"] for one in light.measure(Effort()))
-    assert p50 == pytest.approx(7.0 + 500.0 * period, abs=0.01)
-    assert p99 == pytest.approx(7.0 + 990.0 * period, abs=0.01)
-    assert jitter == pytest.approx(0.0, abs=0.01)
-    uneven = np.where(np.arange(4000) % 20 == 0, even + 0.005, even)  # one in twenty is late
-    monkeypatch.setattr(light, "latencies", lambda seconds: uneven)
-    assert light.measure(Effort())[2]["value"] > 1.0
+    period = 1000.0 / 60.0
+    even = np.random.default_rng(1).permutation(7.0 + period * np.linspace(0.0, 1.0, 4000))
+    parts = {
+        "event_to_pixel": even, "z_to_pixel": np.full(4000, 7.0),
+        "swap_to_swap": np.full(4000, period), "decode": np.full(4000, 5.0),
+    }  # fmt: skip
+    small(monkeypatch, light, sight=lambda wish: Sight(4000, 0, 1.0, parts))
+    rows = light.measure(Effort())
+    p50, p99, from_z, swaps = (one["value"] for one in rows[:4])
+    assert p50 == pytest.approx(7.0 + 0.5 * period, abs=0.01)
+    assert p99 == pytest.approx(7.0 + 0.99 * period, abs=0.01)
+    assert rows[1]["target"] == pytest.approx(5.0 + period + 2.0)
+    assert (from_z, swaps) == (0.0, 0.0)
+    parts["z_to_pixel"] = np.where(np.arange(4000) % 20 == 0, 12.0, 7.0)  # one in twenty is late
+    assert light.measure(Effort())[2]["value"] == pytest.approx(5.0)
 
 
 def test_part_e(opengl, monkeypatch):

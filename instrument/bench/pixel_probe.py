@@ -35,13 +35,14 @@ def main() -> int:
     (colours,) = struct.unpack_from(">I", memory, 76)
     place = header + 12 * colours + y * line + 4 * x
     seen, found = b"", list[tuple[float, int]]()
-    print("watching", flush=True)
+    sys.stdout.write("watching\n")
+    sys.stdout.flush()
     while not over.wait(_EVERY):
         pixel = memory[place : place + 4]
         if pixel != seen:
             now, seen = time.perf_counter(), pixel
             found.append((now, int.from_bytes(pixel[:3], "little")))  # blue lies first
-    print("\n".join(f"{when!r} {colour}" for when, colour in found))
+    sys.stdout.write("\n".join(f"{when!r} {colour}" for when, colour in found))
     return 0
 
 

@@ -31,7 +31,7 @@ from instrument.display.presenter import Presenter
 from instrument.event import ControlEvent
 from instrument.frame import Frame
 from instrument.latent.directions import Directions
-from instrument.latent.space import F32
+from instrument.latent.space import F32, F64
 from instrument.latent.waypoints import Waypoint, WaypointBank
 from instrument.live.decks import Decks
 from instrument.live.loop import Loop, Show
@@ -44,7 +44,9 @@ from instrument.timebase import Clock, FrameRate, WallClock
 
 Which = Literal["window", "refreshing"]
 
-_WARM = 3.0  # s in which nothing is counted: processes start, ticks fall in step
+OWN = 0.002  # s that an event may take beside a decode and a refresh
+JITTER = 3.0  # ms from the usual to the late
+_WARM = 6.0  # s in which nothing is counted: processes start, ticks fall in step
 _GAPS = (0.03, 0.07)  # s between two events, evenly spread: no two in step with a refresh
 _UNIT = 1000  # what one event adds to the number that is painted; half of it is there to begin with
 _REACH = 5.0  # of a direction
@@ -73,6 +75,21 @@ class Wish:
             raise InstrumentError(f"seconds {self.seconds:g}: above 0, and no more than 240")
         if not 0.0 <= self.decode <= 1.0 or not 16 <= self.size <= 8192:
             raise InstrumentError("decode: 0 to 1 s; size: 16 to 8192 pixels")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What became of the events: every part of their way in ms, in the order of the events."""
+
+    events: int
+    unseen: int
+    on_time: float
+    parts: dict[str, F64]
+
+    def goal(self, wish: Wish) -> float:
+        """What an event should take at most, ms."""
+        period = FrameRate.parse(wish.refresh).period
+        return float(np.median(self.parts["decode"])) + 1e3 * (period + OWN)
 
 
 @dataclass(slots=True)
@@ -107,19 +124,35 @@ class _Card(DecoderProcess):
 
 
 def photon(wish: Wish) -> dict[str, Any]:
-    """Play with a card, and say what was seen when: milliseconds, and what they should be.
+    """What `sight` saw, as percentiles in ms, and what they should be.
+
+    `goal` is decode, one refresh and 2 ms, for `event_to_pixel` at p99; `jitter`, from z to pixel,
+    and `swap_jitter` (p99 - p50) are to be `jitter_goal` at most. Raises what `sight` does.
+    """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    seen = sight(wish)
+    parts = {name: _spread(times) for name, times in seen.parts.items()}
+    jitters = [parts[name]["p99"] - parts[name]["p50"] for name in ("z_to_pixel", "swap_to_swap")]
+    return {
+        "screen": wish.screen, "load": load, "events": seen.events, "unseen": seen.unseen, **parts,
+        "on_time": seen.on_time, "goal": seen.goal(wish), "jitter": jitters[0],
+        "swap_jitter": jitters[1], "jitter_goal": JITTER,
+    }  # fmt: skip
+
+
+def sight(wish: Wish) -> Sight:
+    """Play with a card, and say what was seen when.
 
     Raises InstrumentError where there is no screen to measure on, or nothing was seen.
     """
     wish.check()
     rate, clock, notes = FrameRate.parse(wish.refresh), WallClock(), _Notes()
-    screens = _beside("screens_of_ours")
-    sights = screens.Sights()
+    watched = _beside("watched")
+    sights = watched.Sights()
     where: AbstractContextManager[Any] = (
-        screens.on_xvfb(wish.size, clock, sights) if wish.screen == "window"
-        else screens.Refreshing(wish.size, rate.num / rate.den, clock, sights)
+        watched.on_xvfb(wish.size, clock, sights) if wish.screen == "window"
+        else watched.Refreshing(wish.size, rate.num / rate.den, clock, sights)
     )  # fmt: skip
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory() as folder:
         manifest = _card(Path(folder), wish)
         with Decks(("card",), lambda _: _Card(manifest, clock, notes), clock) as decks:
@@ -133,8 +166,7 @@ def photon(wish: Wish) -> dict[str, Any]:
                 hand.start()
                 loop.run()
                 hand.join()
-    found = _found(notes, sights.seen, sights.swaps)
-    return {"screen": wish.screen, "load": load, **found, **_of_ticks(loop), **_goals(wish, found)}
+    return _seen(notes, sights.seen, sights.swaps, loop)
 
 
 def _beside(name: str) -> Any:
@@ -184,10 +216,9 @@ def _play(loop: Loop, show: Show, notes: _Notes, wish: Wish) -> None:
     loop.stop()
 
 
-def _found(
-    notes: _Notes, seen: list[tuple[float, int]], swaps: list[tuple[float, float]]
-) -> dict[str, Any]:
-    """Percentiles in ms of every part of the way, over all events that were seen."""
+def _seen(
+    notes: _Notes, seen: list[tuple[float, int]], swaps: list[tuple[float, float]], loop: Loop
+) -> Sight:
     lit, newest = dict[int, float](), 0  # event → a pixel says so
     for when, colour in seen:
         while newest < min(colour // _UNIT, len(notes.said)):
@@ -202,45 +233,25 @@ def _found(
         raise InstrumentError("not one event was seen")
     asked = {number: notes.asked[first[number]][0] for number in events}
     begun = [begin for begin, _ in swaps]
-    counted = [begin for begin in begun if begin > notes.said[1]]
-    return {
-        "events": len(events), "unseen": len(notes.said) - len(events),
-        "event_to_pixel": _spread(lit[n] - notes.said[n] for n in events),
-        "event_to_z": _spread(asked[n] - notes.said[n] for n in events),
-        "z_to_picture": _spread(
-            notes.came[first[n]] - asked[n] for n in events if first[n] in notes.came
-        ),
-        "z_to_pixel": _spread(lit[n] - asked[n] for n in events),
-        "swap_to_pixel": _spread(
-            lit[n] - begun[max(0, bisect(begun, lit[n]) - 1)] for n in events
-        ),
-        "swap_to_swap": _spread(np.diff(counted)),
-        "decode": _spread(notes.decodes),
-    }  # fmt: skip
-
-
-def _of_ticks(loop: Loop) -> dict[str, Any]:
-    overhead = loop.meters.overhead
-    return {
-        "overhead": {f"p{share}": 1e3 * overhead.percentile(share) for share in (50, 99)},
-        "on_time": loop.meters.on_time,
+    parts: dict[str, Iterable[float]] = {
+        "event_to_pixel": (lit[n] - notes.said[n] for n in events),
+        "event_to_z": (asked[n] - notes.said[n] for n in events),
+        "z_to_picture": (notes.came[first[n]] - asked[n] for n in events if first[n] in notes.came),
+        "z_to_pixel": (lit[n] - asked[n] for n in events),
+        "swap_to_pixel": (lit[n] - begun[max(0, bisect(begun, lit[n]) - 1)] for n in events),
+        "swap_to_swap": np.diff([begin for begin in begun if begin > notes.said[1]]),
+        "decode": notes.decodes,
+        "overhead": loop.meters.overhead.kept(),
     }
+    return Sight(
+        len(events), len(notes.said) - len(events), loop.meters.on_time,
+        {name: 1e3 * np.array(list(times), np.float64) for name, times in parts.items()},
+    )  # fmt: skip
 
 
-def _goals(wish: Wish, found: dict[str, Any]) -> dict[str, float]:
-    """What is to be held: decode and one refresh and 2 ms; 3 ms from the usual to the late."""
-    period = 1e3 * FrameRate.parse(wish.refresh).period
-    jitters = [found[name]["p99"] - found[name]["p50"] for name in ("z_to_pixel", "swap_to_swap")]
-    return {
-        "goal": found["decode"]["p50"] + period + 2.0,
-        "jitter": jitters[0], "swap_jitter": jitters[1], "jitter_goal": 3.0,
-    }  # fmt: skip
-
-
-def _spread(seconds: Iterable[float]) -> dict[str, float]:
-    times = 1e3 * np.array(list(seconds), np.float64)
+def _spread(times: F64) -> dict[str, float]:
     return {f"p{share}": float(np.percentile(times, share)) for share in (50, 95, 99)}
 
 
 if __name__ == "__main__":
-    print(json.dumps(photon(Wish(**json.loads(sys.argv[1])))))
+    sys.stdout.write(json.dumps(photon(Wish(**json.loads(sys.argv[1])))))
