@@ -16,14 +16,14 @@ from screens import wait_for_manager, x_server
 # the whole machine, and every Link session on it hears every other: those keep to one group.
 ALONE = {
     "stage": """
-        bench/test_bench_shows cli/test_bench_swap cli/test_farm_command live/test_decks
-        live/test_kill live/test_on_stage studio/test_melt test_film_benches
+        bench/test_bench_shows cli/test_bench_swap live/test_decks live/test_kill
+        live/test_on_stage studio/test_melt
     """.split(),
     "servers": """
         cli/test_hands_and_ears control/test_ear control/test_ear_servers control/test_link
         control/test_midi_jack control/test_midi_rig control/test_osc_bench
         control/test_osc_discovery control/test_osc_server control/test_osc_web
-        studio/test_farm_ray
+        cli/test_farm_command studio/test_farm_ray test_film_benches
     """.split(),
 }
 HERE = Path(__file__).parent
