@@ -16,13 +16,14 @@ from screens import wait_for_manager, x_server
 # the whole machine, and every Link session on it hears every other: those keep to one group.
 ALONE = {
     "stage": """
-        bench/test_bench_shows cli/test_bench_swap cli/test_farm_command live/test_decks
-        live/test_kill live/test_on_stage studio/test_farm_ray test_film_benches
+        bench/test_bench_shows cli/test_bench_swap live/test_decks live/test_kill
+        live/test_on_stage studio/test_melt
     """.split(),
-    "sound": """
+    "servers": """
         cli/test_hands_and_ears control/test_ear control/test_ear_servers control/test_link
         control/test_midi_jack control/test_midi_rig control/test_osc_bench
         control/test_osc_discovery control/test_osc_server control/test_osc_web
+        cli/test_farm_command studio/test_farm_ray test_film_benches
     """.split(),
 }
 HERE = Path(__file__).parent
@@ -36,7 +37,6 @@ def group_of(path: Path) -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: wants the machine to itself")
-    config.addinivalue_line("markers", "xdist_group(name): one process, one after the other")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -49,9 +49,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if group := group_of(item.path):
+        if group_of(item.path):
             item.add_marker("alone")
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Where only they are run, each group of `ALONE` has a process, one test after the other."""
+    if config.option.markexpr != "alone":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(HERE.parent / nodeid.partition("::")[0]) or nodeid
+
+    return Groups(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -121,7 +121,7 @@ def jack(folder: Path) -> Iterator[Server]:
     need("jackd", "jack_metro", "jack_connect", "jack_lsp")
     # A few names, used again and again: whoever was killed gives its place to its namesake.
     name = next(name for name in (f"ear-{n}" for n in range(4)) if not jack_ports(name))
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "1024"]
+    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "4096"]
     server = Server(command, folder / "jack.log")
     with surroundings(JACK_DEFAULT_SERVER=name, JACK_NO_START_SERVER="1", HOME=str(folder)):
         server.start()

@@ -226,9 +226,12 @@ class Workplace:
                 if _abandoned(old):
                     shutil.rmtree(old, ignore_errors=True)
             folder = Path(tempfile.mkdtemp(prefix="stage-", dir=self.folder))
-            lock = (folder / "lock").open("wb")
-        try:
+            lock = (folder / "lock.new").open("wb")
             _lock(lock.fileno())
+            if os.name == "posix":
+                # Only now is it seen: whoever found it not yet held would remove the folder.
+                (folder / "lock.new").replace(folder / "lock")
+        try:
             yield folder
         finally:
             lock.close()

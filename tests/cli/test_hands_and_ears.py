@@ -139,7 +139,7 @@ def play_along(server, stage, port: int, folder) -> None:
             time.sleep(1.0)
             server.start()
             wait_for(lambda: bool(jack_ports()), 15, "JACK again")
-    time.sleep(max(0.0, begun + 14.0 - time.monotonic()))
+    time.sleep(max(0.0, begun + 12.0 - time.monotonic()))
 
 
 class knob:  # noqa: N801
@@ -339,7 +339,7 @@ def test_the_monitor_shows_what_arrives(run):
         port = probe.getsockname()[1]
     talker = subprocess.Popen([sys.executable, "-c", TALKER, str(port)])
     try:
-        words = ("--live", "--seconds", 6, "--osc-port", port, "--json")
+        words = ("--live", "--seconds", 4, "--osc-port", port, "--json")
         ran = run("devices", "procedural", *words)
     finally:
         talker.kill()

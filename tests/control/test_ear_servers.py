@@ -77,7 +77,7 @@ def running(*command: str):
 
 
 def test_pulseaudio(tmp_path: Path) -> None:
-    track = claps(10)
+    track = claps(8)
     song = tmp_path / "claps.wav"
     song.write_bytes(riff(3, 32, track.samples.astype("<f4").tobytes(), channels=1))
     with pulse(tmp_path) as server:

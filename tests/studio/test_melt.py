@@ -148,7 +148,7 @@ def test_a_project_saved_by_kdenlive_is_still_the_same_edit(tmp_path: Path) -> N
     path = tmp_path / "project.kdenlive"
     path.write_text(PROJECT, encoding="utf-8")
     unsaved = mlt.read(path)
-    assert saved_by_kdenlive(tmp_path, 40), "Kdenlive did not save"
+    assert saved_by_kdenlive(tmp_path, 150), "Kdenlive did not save"
     saved = mlt.read(path)
     assert re.search(r'in="00:00:0', path.read_text("utf-8"))  # Kdenlive's own clocks
     assert [track.name for track in saved.tracks] == ["Faces", "Flowers"]
