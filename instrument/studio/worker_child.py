@@ -7,6 +7,7 @@ kill: here both are ignored.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -116,10 +117,10 @@ class _Child:
 
     def _say(self, said: Mapping[str, Any], payload: bytes = b"") -> None:
         with self._speaking:
-            try:
+            # Nobody is there any more? The end of our pipe says so, behind what was still asked:
+            # who went before that would leave the name of the shared memory behind.
+            with contextlib.suppress(OSError):
                 send(self._answers, said, payload)
-            except OSError:
-                os._exit(0)  # nobody is there any more
 
     def _why(self, error: BaseException) -> str:
         """In a line; of a bug, stderr gets the rest."""
