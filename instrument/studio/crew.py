@@ -16,7 +16,7 @@ from instrument.studio.worker_wire import Slots
 from instrument.studio.workers import Lost, Worker
 
 _REPLACED = 3  # workers lost in a film; then those that are left must do,
-_MOST_LOSSES = 8  # and where none is left, this many
+_MOST_LOSSES = 8  # and where none is left, more
 
 Tell = Callable[[str], None]
 
@@ -104,7 +104,8 @@ class WorkerCrew:
             return
         self._dismiss(worker)
         self._losses += 1
-        if self._losses > _MOST_LOSSES and not self._workers:
+        most = _MOST_LOSSES if self._size is not None else 1  # it did not even begin
+        if self._losses > most and not self._workers:
             raise InstrumentError(f"{self._opening.name}: {how}, {self._losses} times in this film")
         if self._losses > _REPLACED and self._workers and self._size is not None:
             self._size.limit(len(self._workers))

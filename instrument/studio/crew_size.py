@@ -11,8 +11,8 @@ from instrument.timebase import Clock
 
 WORTH_A_WORKER = 32  # frames: opening a decoder takes as long as decoding about as many
 _FASTER = 0.97  # share of the seconds a frame took with fewer
-_WINDOW = 0.5  # s that are measured at least,
-_BATCHES = 6  # and batches of every worker
+_WINDOW, _LONGEST = 0.5, 3.0  # s that are measured: a hundredth of what is left, in between,
+_BATCHES = 6  # and so many batches of every worker
 _WORTH_MEASURING = 10.0  # s of film left: below, what is loaded works
 
 
@@ -39,6 +39,7 @@ class CrewSize:
         self._next: int | None = 1  # how many are measured once all are open
         self._since: tuple[float, int] | None = None  # when the window began, frames before it
         self._settling = 0  # frames until it does
+        self._window = _WINDOW
         self._decided = fixed or most == 1
         two = min(2, most) if frames >= 2 * WORTH_A_WORKER else 1
         # While the first opens its model another core would be idle, so the second may as well.
@@ -71,7 +72,7 @@ class CrewSize:
                 self._since = self._clock.now(), self._done
         else:
             seconds, made = self._clock.now() - self._since[0], self._done - self._since[1]
-            if seconds >= _WINDOW and made >= _BATCHES * self._batch * self.at_work:
+            if seconds >= self._window and made >= _BATCHES * self._batch * self.at_work:
                 self._judge(seconds / made)
 
     def _prepare(self, size: int) -> None:
@@ -81,6 +82,7 @@ class CrewSize:
             self._decide(self.loaded)
             return
         self.at_work, self._next, self._since = size, None, None
+        self._window = min(_LONGEST, max(_WINDOW, self._left() / 100))
         self._settling = 2 * size * self._batch  # of what is on its way already
 
     def limit(self, most: int) -> None:

@@ -49,7 +49,12 @@ def work(read: Callable[[Mapping[str, Any]], Painting]) -> None:
     asked, answers = sys.stdin.buffer, _own_stdout()
     order = receive(asked)
     if order is not None:
-        _Child(read(order[0]), answers).work(asked)
+        try:
+            painting = read(order[0])
+        except InstrumentError as error:
+            send(answers, {"unopened": str(error)})
+        else:
+            _Child(painting, answers).work(asked)
     os._exit(0)  # whatever is still computed is for nobody
 
 
@@ -116,11 +121,9 @@ class _Child:
         self._say({"made": slot, "frames": len(pixels), "seconds": batch.seconds}, batch.digests)
 
     def _say(self, said: Mapping[str, Any], payload: bytes = b"") -> None:
-        with self._speaking:
-            # Nobody is there any more? The end of our pipe says so, behind what was still asked:
-            # who went before that would leave the name of the shared memory behind.
-            with contextlib.suppress(OSError):
-                send(self._answers, said, payload)
+        # Where nobody is there any more the main thread hears of it, and ends what there is to end.
+        with self._speaking, contextlib.suppress(OSError):
+            send(self._answers, said, payload)
 
     def _why(self, error: BaseException) -> str:
         """In a line; of a bug, stderr gets the rest."""

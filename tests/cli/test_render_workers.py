@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,12 +137,17 @@ def test_a_film_that_is_killed_leaves_no_worker_behind(show):
     wait_for(lambda: all(gone(pid) for pid in pids))
 
 
-def test_one_that_is_killed_while_it_opens_its_model_leaves_none_either(show):
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.1])
+def test_one_that_is_killed_while_it_opens_its_model_leaves_none_either(show, after):
     process = begun(show, "--workers", 2)
-    pids = workers(process, 1)
+    pids = workers(process, 2)
+    time.sleep(after)
+    maps = Path(f"/proc/{process.pid}/maps").read_text()
+    shared = re.findall(r"\S*/latent-instrument-\w+", maps)
     process.kill()
     process.communicate()
     wait_for(lambda: all(gone(pid) for pid in pids))
+    assert not any(Path(name).exists() for name in shared)
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_film_alone(show):

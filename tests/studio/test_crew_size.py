@@ -61,7 +61,7 @@ def test_a_long_film_gets_the_number_that_is_fastest(
     film.run()
     assert film.size.decided
     assert film.size.at_work == film.size.loaded == wanted
-    assert film.at_work.count(wanted) > 0.97 * film.frames  # what measuring costs
+    assert film.at_work.count(wanted) > 0.95 * film.frames  # what measuring costs
     assert film.most_loaded <= min(2 * wanted, most)
 
 

@@ -2,7 +2,8 @@
 
 ``fail``: this row cannot be decoded. ``kill``: whoever decodes this row is killed, as often as
 `times` says (`marks` is a folder to count in). ``slow``: seconds a row takes. ``unopened``: the
-model cannot be opened, for that reason; ``second``: not by the second process either.
+model cannot be opened, for that reason; ``second``: not by the second process either;
+``unread``: the order cannot be read.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Troubled(Barcodes):
 
 class Painting:
     def __init__(self, order: Mapping[str, Any]) -> None:
+        if "unread" in order:
+            raise InstrumentError(order["unread"])
         self._order = order
 
     def machine(self) -> tuple[str, int]:
