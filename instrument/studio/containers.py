@@ -106,7 +106,7 @@ def check_film(partial: Path, path: Path, frames: int, seconds: Fraction) -> Non
 
 def measure(path: Path) -> tuple[int, Fraction | None]:
     """Frames and duration in seconds, from the packets alone."""
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams.video[0]
         frames, end = 0, 0
         for packet in container.demux(stream):

@@ -60,7 +60,7 @@ def read_deep(path: Path) -> U16 | F32:
     Raises InstrumentError naming the file.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             frame = next(container.decode(video=0))
             if path.suffix.lower() == ".exr":
                 linear = np.asarray(frame.to_ndarray(format="gbrpf32le"), np.float32)

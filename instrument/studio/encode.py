@@ -224,7 +224,7 @@ def read_frames(path: Path) -> Iterator[U8]:
     if path.suffix.lower() not in MOVIES and Numbering.of(path) is not None:
         yield from read_stills(path)
         return
-    with _reading(path), av.open(str(path)) as container:
+    with _reading(path), av.open(str(path), metadata_errors="replace") as container:
         for picture in container.decode(video=0):
             yield np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
 

@@ -55,7 +55,9 @@ class SoundTrack:
         self._undo = contextlib.ExitStack()
         self._path = sound.path
         with _reading(sound.path):
-            self._source = self._undo.enter_context(av.open(str(sound.path)))
+            self._source = self._undo.enter_context(
+                av.open(str(sound.path), metadata_errors="replace")
+            )
             stream = _sound_of(self._source, sound.path)
             context = stream.codec_context
             channels = context.layout.nb_channels
@@ -138,7 +140,7 @@ class SoundTrack:
 
 def check_sound(path: Path) -> None:
     """Raise InstrumentError naming the file when there is no sound in it."""
-    with _reading(path), av.open(str(path)) as source:
+    with _reading(path), av.open(str(path), metadata_errors="replace") as source:
         _sound_of(source, path)
 
 

@@ -151,11 +151,11 @@ def _frames(part: InputContainer, rate: FrameRate) -> Iterator[tuple[Packet[Vide
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InstrumentError(f"{path}: is no part of a film (holds no pictures)")
             yield container
     except FileNotFoundError:
         raise InstrumentError(f"{path}: is missing") from None
-    except av.InvalidDataError as error:
+    except (av.InvalidDataError, av.PatchWelcomeError) as error:
         raise InstrumentError(f"{path}: is no part of a film ({error})") from error

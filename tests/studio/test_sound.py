@@ -174,3 +174,32 @@ def test_pictures_carry_no_sound(tmp_path: Path) -> None:
         open_film(tmp_path / "film", SIZE, FrameRate(30), extras=Extras(Sound(tmp_path / "x.wav")))
     with pytest.raises(InstrumentError, match="offset"):
         Sound(tmp_path / "x.wav", float("nan"))
+
+
+def test_a_name_in_the_letters_of_long_ago_is_no_reason_to_stop(tmp_path: Path) -> None:
+    """Old programs write names of artists as Latin-1, which is no UTF-8."""
+    song = tmp_path / "song.wav"
+    given = save_wave(song, noise(4000))
+    name = b"IART" + (6).to_bytes(4, "little") + "B\xe9la".encode("latin-1") + b"\0\0"
+    listed = b"LIST" + (4 + len(name)).to_bytes(4, "little") + b"INFO" + name
+    data = song.read_bytes() + listed
+    song.write_bytes(data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:])
+    check_sound(song)
+    film_with(tmp_path / "film.mov", Sound(song), 2, FrameRate(25))
+    assert np.array_equal(heard(tmp_path / "film.mov")[:3840], given[:3840])
+
+
+def test_so_is_a_title_of_a_film(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Bxla"
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height = SIZE[1], SIZE[0]
+        frame = av.VideoFrame.from_ndarray(barcode(7, SIZE), format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    data = path.read_bytes()
+    assert data.count(b"Bxla") == 1
+    path.write_bytes(data.replace(b"Bxla", b"B\xe9la"))
+    assert count_frames(path) == 1
+    assert [read_barcode(picture) for picture in read_frames(path)] == [7]
