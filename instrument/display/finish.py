@@ -41,14 +41,17 @@ def finish(pixels: U8, look: Look, size: Size) -> U8:
     """
     if pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.dtype != np.uint8:
         raise ValueError(f"pixels must be U8[h, w, 3 or 4], not {pixels.dtype}{pixels.shape}")
-    area, source = place((pixels.shape[1], pixels.shape[0]), size, look.fit)
-    picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    shown = picture.resize((area.width, area.height), _RESAMPLING["bicubic"], box=source)
-    levels = np.floor(np.arange(256) * look.level + 0.5).astype(np.uint8)
+    own = (pixels.shape[1], pixels.shape[0])
+    area, source = place(own, size, look.fit)
+    shown = np.ascontiguousarray(pixels[..., :3])
+    if (tuple(source), area.width, area.height) != ((0, 0, *own), *own):
+        picture = Image.fromarray(shown)
+        kernel = _RESAMPLING["bicubic"]
+        shown = np.asarray(picture.resize((area.width, area.height), kernel, box=source))
+    if look.level != 1.0:
+        shown = np.floor(np.arange(256) * look.level + 0.5).astype(np.uint8).take(shown)
     finished = np.zeros((size[1], size[0], 3), np.uint8)
-    finished[area.y : area.y + area.height, area.x : area.x + area.width] = levels[
-        np.asarray(shown)
-    ]
+    finished[area.y : area.y + area.height, area.x : area.x + area.width] = shown
     return finished
 
 

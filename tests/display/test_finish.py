@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from instrument.decoder.crossfade import CrossfadeDecoder
 from instrument.decoder.protocol import DecoderSpec
 from instrument.display.finish import finish
-from instrument.display.look import Look
+from instrument.display.look import Look, place
 from instrument.display.presenter import Presenter
 from instrument.latent.space import LatentSpec
 
@@ -88,3 +89,19 @@ def test_a_film_fades_as_the_stage_does(offscreen, garden, size, fit, gain, shar
     presenter.upload(other, 1)
     presenter.draw(surface.framebuffer, size, look, mix=share)
     assert np.abs(film.astype(int) - surface.read()).max() <= 2
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.9, 0.0])
+@pytest.mark.parametrize("size", [(50, 70), (90, 70), (50, 99), (51, 71), (25, 35)])
+@pytest.mark.parametrize("fit", ["fit", "fill"])
+def test_what_need_not_be_done_is_left_out_and_nothing_changes(gain, size, fit):
+    noise = np.random.default_rng(5).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    look = Look(gain=gain, fit=fit)
+    area, source = place((50, 70), size, fit)
+    whole = Image.fromarray(noise).resize(
+        (area.width, area.height), Image.Resampling.BICUBIC, box=source
+    )
+    wanted = np.zeros((size[1], size[0], 3), np.uint8)
+    inside = wanted[area.y : area.y + area.height, area.x : area.x + area.width]
+    inside[:] = np.floor(np.asarray(whole) * look.level + 0.5)
+    assert np.array_equal(finish(noise, look, size), wanted)
