@@ -13,17 +13,18 @@ from screens import wait_for_manager, x_server
 
 # These are about time: they want the machine to themselves, but for one of the other group. All
 # others may share its cores (`scripts/test` runs them two at a time). A JACK server is named to
-# the whole machine, and every Link session on it hears every other: those keep to one group.
+# the whole machine, every Link session on it hears every other, and two Ray clusters are one too
+# many: those keep to one group.
 ALONE = {
     "stage": """
-        bench/test_bench_shows cli/test_bench_swap live/test_decks live/test_kill
-        live/test_on_stage studio/test_melt
+        bench/test_bench_shows cli/test_bench_swap control/test_osc_bench
+        control/test_osc_discovery control/test_osc_server control/test_osc_web
+        live/test_decks live/test_kill live/test_on_stage studio/test_melt
     """.split(),
     "servers": """
-        cli/test_hands_and_ears control/test_ear control/test_ear_servers control/test_link
-        control/test_midi_jack control/test_midi_rig control/test_osc_bench
-        control/test_osc_discovery control/test_osc_server control/test_osc_web
-        cli/test_farm_command studio/test_farm_ray test_film_benches
+        cli/test_farm_command cli/test_hands_and_ears control/test_ear control/test_ear_servers
+        control/test_link control/test_midi_jack control/test_midi_rig studio/test_farm_ray
+        test_film_benches
     """.split(),
 }
 HERE = Path(__file__).parent

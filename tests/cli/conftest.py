@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from painting_here import CrewHere
 
-from instrument.cli import main
+from instrument.cli import main, making
 
 
 @dataclass
@@ -44,3 +45,9 @@ def run(capsys, monkeypatch) -> Callable[..., Ran]:
         return Ran(code, said.out, said.err)
 
     return run_one
+
+
+@pytest.fixture
+def painted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films are painted in this process, for tests that are not about workers."""
+    monkeypatch.setattr(making, "WorkerCrew", CrewHere)

@@ -15,6 +15,8 @@ from instrument.latent.space import LatentSpec
 from instrument.latent.waypoints import Waypoint, WaypointBank, save_bank
 from instrument.take.reader import read_take
 
+pytestmark = pytest.mark.usefixtures("painted_here")
+
 PRESET = """\
 format = "preset/1"
 model = "model"

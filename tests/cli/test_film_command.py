@@ -21,6 +21,8 @@ from instrument.studio.recipes import RECIPES
 from instrument.studio.shutter import Shutter
 from instrument.timebase import FrameRange, FrameRate
 
+pytestmark = pytest.mark.usefixtures("painted_here")
+
 FRAMES = 8
 
 

@@ -11,6 +11,8 @@ from instrument.latent.sequence import ModelReference, ZSequence, save_sequence
 from instrument.latent.space import LatentSpec
 from instrument.timebase import FrameRate
 
+pytestmark = pytest.mark.usefixtures("painted_here")
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

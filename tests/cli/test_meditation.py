@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from painting_here import CrewHere
 
-from instrument.cli import main
+from instrument.cli import main, making
 from instrument.latent.sequence import load_sequence
 from instrument.resources import child_environment
 from instrument.studio.encode import count_frames
@@ -53,6 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         script = module_from_spec(spec)
         loader.exec_module(script)
         patch.setattr(script, "subprocess", SimpleNamespace(run=here))
+        patch.setattr(making, "WorkerCrew", CrewHere)
         patch.setattr(sys, "argv", ["meditation", str(folder), "--small", "--model", "procedural"])
         script.main()
     (folder / "said.txt").write_text(said.getvalue())

@@ -12,6 +12,8 @@ from instrument.latent.sequence import ModelReference, ZSequence, save_sequence
 from instrument.latent.space import LatentSpec
 from instrument.timebase import FrameRate
 
+pytestmark = pytest.mark.usefixtures("painted_here")
+
 STEPS = ("--headless", "--clock", "steps", "--seconds", "0.5")
 
 

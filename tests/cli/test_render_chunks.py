@@ -195,6 +195,7 @@ def test_a_disk_that_fills_up_keeps_its_chunks(run, show):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.usefixtures("painted_here")
 def test_parts_are_assembled_into_the_film_of_one_go(run, show):
     more = ("--chunk", 100, "--size", "32x32")
     once = summary(run(*words(show, "once.mp4", *more, "--json")))
@@ -212,6 +213,7 @@ def test_parts_are_assembled_into_the_film_of_one_go(run, show):
     assert again["frames"] == FRAMES
 
 
+@pytest.mark.usefixtures("painted_here")
 def test_what_cannot_be_assembled(run, show):
     assert "nothing to assemble" in run(*words(show, "film.mp4", "--assemble")).error
     assert summary(run(*words(show, "film.mp4", "--part", "--chunk", 200, "--frames", "0:200",
@@ -221,6 +223,7 @@ def test_what_cannot_be_assembled(run, show):
     assert "multiples of 200" in run(*words(show, "film.mp4", "--part", "--frames", "0:9")).error
 
 
+@pytest.mark.usefixtures("painted_here")
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -244,6 +247,7 @@ def test_another_render_of_the_same_film_is_refused(run, show, more, said):
     assert hidden(show) == []
 
 
+@pytest.mark.usefixtures("painted_here")
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -285,6 +289,7 @@ def test_networks_side_by_side_paint_what_one_paints(run, show):
     assert len(shas) == 1
 
 
+@pytest.mark.usefixtures("painted_here")
 def test_events_then_a_summary_and_a_preview(run, show):
     ran = run(*words(show, "film.mp4", "--json", "--chunk", 200, "--preview", show / "now.png"))
     lines = [json.loads(line) for line in ran.out.splitlines()]

@@ -16,6 +16,8 @@ from instrument.latent.waypoints import Waypoint, WaypointBank, load_bank, save_
 from instrument.take.reader import read_take
 from instrument.take.replay import performer_of
 
+pytestmark = pytest.mark.usefixtures("painted_here")
+
 PRESET = """\
 format = "preset/1"
 model = "{model}"

@@ -1,5 +1,6 @@
 """The whole instrument in a real window: hands move it, and a killed decoder comes back."""
 
+import itertools
 import json
 import os
 import signal
@@ -85,6 +86,12 @@ def differs(path: Path, before: np.ndarray) -> bool:
     return np.abs(screenshot(path) - before).mean() > 5
 
 
+def moves(path: Path) -> bool:
+    """Whether one picture follows the other: a window that comes up changes once."""
+    shots = [screenshot(path) for _ in range(3)]
+    return all(np.abs(a - b).mean() > 1 for a, b in itertools.pairwise(shots))
+
+
 def test_hands_on_a_real_window(desktop, tmp_path):
     take = tmp_path / "hands.take"
     shot = tmp_path / "shot.png"
@@ -142,9 +149,7 @@ def test_a_killed_decoder_comes_back_while_z_goes_on(desktop, tmp_path):
     )
     with playing(take, 90, "--script", str(script)) as process:
         first = until(lambda: decoder_of(process), 20, "a decoder")
-        until(lambda: at_home(shot), 25, "the picture of home")
-        home = screenshot(shot)
-        until(lambda: differs(shot, home), 30, "pictures before the kill")
+        until(lambda: moves(shot), 60, "pictures before the kill")
         os.kill(first, signal.SIGKILL)
         second = until(
             lambda: (pid := decoder_of(process)) not in (None, first) and pid, 10, "a new decoder"
@@ -161,7 +166,7 @@ def test_a_killed_decoder_comes_back_while_z_goes_on(desktop, tmp_path):
     assert verify(record, "take").largest == 0.0
     steps = np.linalg.norm(np.diff(record.z, axis=0), axis=1)
     assert (steps[120:] > 0).all(), "z stood still"
-    assert 0.2 < summary["longest_hold_s"] < 30.0
+    assert 0.2 < summary["longest_hold_s"] < 60.0
 
 
 def test_a_term_signal_saves_the_take_and_exits_0(desktop, tmp_path):
