@@ -13,12 +13,13 @@ It knows no clock, no window and no z: times of a clock go in, seconds to move b
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from dataclasses import dataclass
 
 _BLOCK = 12  # swaps that are looked at together, and ticks that are moved after that
-_REMEMBERED = 120  # ticks whose work is: so many must meet the refresh
-_TOO_LONG = 2  # but for so many
+_REMEMBERED = 120  # ticks whose work is
+_WORTH = 8.0  # periods of waiting that one refresh without its picture is worth
 _MARGIN = 0.0005  # s, at least, between a picture that is drawn and its refresh
 _WIDER = 0.0006  # s more where refreshes are missed: a swap may have work of its own to do
 _NARROWER = 0.002  # of what the margin is too wide, after every block without
@@ -92,7 +93,7 @@ class Alignment:
         self._check(refresh)
         if self.is_screen is False:
             return
-        work = sorted(self._works)[-min(_TOO_LONG, len(self._works) // _BLOCK) - 1]
+        work = self._room_for(sorted(self._works))
         stutters = self._widen(block, work)
         off = (refresh - work - self._margin) % self._period
         if off > _EARLIER * self._period:
@@ -101,6 +102,16 @@ class Alignment:
         self._was_aligned = self.aligned or self._was_aligned
         quick = self._ticks < _FIRST or stutters
         self._move(0.0 if self.aligned else off, refresh, _QUICK if quick else _SLOW)
+
+    def _room_for(self, works: list[float]) -> float:
+        """What to allow for, of `works` (sorted): less makes z younger, but more pictures late.
+
+        So a machine that was held up for some ticks does not make all others wait: where to wait
+        for the longest would cost more than to miss it, it is missed.
+        """
+        price = _WORTH * self._period / len(works)
+        longer = (len(works) - bisect(works, work) for work in works)
+        return min((work + price * more, work) for work, more in zip(works, longer, strict=True))[1]
 
     def _widen(self, block: list[Shown], work: float) -> bool:
         """Leave more room before a refresh where it is missed; whether pictures stutter."""

@@ -113,15 +113,19 @@ def test_z_is_sampled_at_the_latest_time_there_is(seen) -> None:
 # The alignment by itself.
 
 
-def told(alignment: Alignment, phase: float, work: float, ticks: int, drift: float = 0.0) -> list:
-    """What it says of `ticks` ticks before a screen whose refreshes lie `phase` after them."""
+def told(alignment, phase: float, work: float, ticks: int, drift=0.0, longer=None) -> list:
+    """What it says of `ticks` ticks before a screen whose refreshes lie `phase` after them.
+
+    `longer` are ticks that take so much more.
+    """
     origin, said = 0.0, []
     for tick in range(ticks):
         due = origin + tick * P
-        ready = due + work
+        took = work + (longer or {}).get(tick, 0.0)
+        ready = due + took
         gone = (ready - phase) / (P + drift)
         swapped = phase + (P + drift) * -(-gone // 1)
-        step = alignment.swapped(Shown(due, due, work, swapped))
+        step = alignment.swapped(Shown(due, due, took, swapped))
         origin += step
         said.append(step)
     return said
@@ -145,3 +149,22 @@ def test_a_screen_that_runs_away_slowly_is_followed() -> None:
 def test_time_that_a_show_is_moved_by_is_bounded() -> None:
     for phase in (0.0, 0.002, 0.006, 0.01, 0.016):
         assert abs(sum(told(Alignment(P), phase, 0.005, 2000))) <= P
+
+
+@pytest.mark.parametrize("held_up", [1, 3, 6])
+def test_a_machine_that_is_held_up_for_a_moment_does_not_make_all_pictures_wait(held_up) -> None:
+    alignment = Alignment(P)
+    ticks = {1000 + tick: 0.012 for tick in range(held_up)}
+    said = told(alignment, 0.008, 0.005, 1500, longer=ticks)
+    assert alignment.aligned
+    assert max(abs(sum(said[900:end])) for end in range(900, 1500)) < 0.0015
+
+
+def test_what_takes_longer_every_now_and_then_is_allowed_for() -> None:
+    often = {tick: 0.002 for tick in range(0, 3000, 40)}
+    alignment, usual = Alignment(P), Alignment(P)
+    moved = sum(told(usual, 0.008, 0.005, 3000)) - sum(
+        told(alignment, 0.008, 0.005, 3000, longer=often)
+    )
+    assert alignment.aligned
+    assert moved == pytest.approx(0.002, abs=0.0007)  # so much earlier do all ticks begin
