@@ -1,7 +1,8 @@
 """(c) From a hand to light: an event's own time to the pixel that shows it.
 
 Hands act at moments nobody can foresee, so an event waits for its tick between nothing and a
-period; what is beyond that wait, a decode and the swap is the instrument's own.
+period; what is beyond that wait, a decode and the swap is the instrument's own. Where cores can be
+watched, figures are of the events during whose way none stood still; `with_stalls` is of them all.
 """
 
 from __future__ import annotations
@@ -46,13 +47,15 @@ def _on(wish: Wish) -> list[Row]:
         "jitter from z on": ("z_to_pixel", late, JITTER),
         "jitter of swaps": ("swap_to_swap", late, JITTER),
     }
+    parts = seen.parts if seen.calm is None else seen.calm
     return [
         row(
             f"hand to light, {name}, {wish.screen}",
-            [said(some) for some in np.array_split(seen.parts[part], _STRETCHES)], "ms",
-            value=said(seen.parts[part]), target=target, background=background.cores,
+            [said(some) for some in np.array_split(parts[part], _STRETCHES)], "ms",
+            value=said(parts[part]), target=target, background=background.cores,
             events=seen.events, unseen=seen.unseen, decode_ms=1e3 * wish.decode,
             period_ms=round(period, 2), pixels=wish.size, to="a pixel that was read",
+            stalls=seen.stalls, with_stalls=round(said(seen.parts[part]), 2),
         )
         for name, (part, said, target) in figures.items()
     ]  # fmt: skip

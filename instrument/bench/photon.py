@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +51,7 @@ _WARM = 6.0  # s in which nothing is counted: processes start, ticks fall in ste
 _GAPS = (0.03, 0.07)  # s between two events, evenly spread: no two in step with a refresh
 _UNIT = 1000  # what one event adds to the number that is painted; half of it is there to begin with
 _REACH = 5.0  # of a direction
+_FEW = 8  # ways that say nothing
 _MOST = 4900  # events: beyond, no number is left
 
 
@@ -79,12 +81,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What became of the events: every part of their way in ms, in the order of the events."""
+    """What became of the events: every part of their way in ms, in the order of the events.
+
+    `calm` has those in which no core stood still, where somebody could watch the cores and enough
+    are left; `stalls` is how often one did.
+    """
 
     events: int
     unseen: int
     on_time: float
     parts: dict[str, F64]
+    calm: dict[str, F64] | None = None
+    stalls: int | None = None
 
     def goal(self, wish: Wish) -> float:
         """What an event should take at most, ms."""
@@ -126,17 +134,20 @@ class _Card(DecoderProcess):
 def photon(wish: Wish) -> dict[str, Any]:
     """What `sight` saw, as percentiles in ms, and what they should be.
 
+    `calm` has the same of what took place while the machine stood still at no time, or is None.
     `goal` is decode, one refresh and 2 ms, for `event_to_pixel` at p99; `jitter`, from z to pixel,
     and `swap_jitter` (p99 - p50) are to be `jitter_goal` at most. Raises what `sight` does.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     seen = sight(wish)
     parts = {name: _spread(times) for name, times in seen.parts.items()}
-    jitters = [parts[name]["p99"] - parts[name]["p50"] for name in ("z_to_pixel", "swap_to_swap")]
+    calm = {name: _spread(times) for name, times in (seen.calm or {}).items()}
+    steady = parts | calm
+    jitters = [steady[name]["p99"] - steady[name]["p50"] for name in ("z_to_pixel", "swap_to_swap")]
     return {
         "screen": wish.screen, "load": load, "events": seen.events, "unseen": seen.unseen, **parts,
         "on_time": seen.on_time, "goal": seen.goal(wish), "jitter": jitters[0],
-        "swap_jitter": jitters[1], "jitter_goal": JITTER,
+        "swap_jitter": jitters[1], "jitter_goal": JITTER, "calm": calm or None, "stalls": seen.stalls,
     }  # fmt: skip
 
 
@@ -147,7 +158,7 @@ def sight(wish: Wish) -> Sight:
     """
     wish.check()
     rate, clock, notes = FrameRate.parse(wish.refresh), WallClock(), _Notes()
-    watched = _beside("watched")
+    watched, stalls = _beside("watched"), _beside("stalls").Stalls()
     sights = watched.Sights()
     where: AbstractContextManager[Any] = (
         watched.on_xvfb(wish.size, clock, sights) if wish.screen == "window"
@@ -163,10 +174,11 @@ def sight(wish: Wish) -> Sight:
                 show = Show(_performer(manifest), rate, clock, Tape(_no_take), screen=screen)
                 loop = Loop(show)
                 hand = threading.Thread(target=_play, args=(loop, show, notes, wish))
-                hand.start()
-                loop.run()
-                hand.join()
-    return _seen(notes, sights.seen, sights.swaps, loop)
+                with stalls:
+                    hand.start()
+                    loop.run()
+                    hand.join()
+    return _seen(notes, sights.seen, sights.swaps, loop, stalls.spans)
 
 
 def _beside(name: str) -> Any:
@@ -217,7 +229,11 @@ def _play(loop: Loop, show: Show, notes: _Notes, wish: Wish) -> None:
 
 
 def _seen(
-    notes: _Notes, seen: list[tuple[float, int]], swaps: list[tuple[float, float]], loop: Loop
+    notes: _Notes,
+    seen: list[tuple[float, int]],
+    swaps: list[tuple[float, float]],
+    loop: Loop,
+    stalls: F64 | None = None,
 ) -> Sight:
     lit, newest = dict[int, float](), 0  # event → a pixel says so
     for when, colour in seen:
@@ -233,19 +249,31 @@ def _seen(
         raise InstrumentError("not one event was seen")
     asked = {number: notes.asked[first[number]][0] for number in events}
     begun = [begin for begin, _ in swaps]
-    parts: dict[str, Iterable[float]] = {
-        "event_to_pixel": (lit[n] - notes.said[n] for n in events),
-        "event_to_z": (asked[n] - notes.said[n] for n in events),
-        "z_to_picture": (notes.came[first[n]] - asked[n] for n in events if first[n] in notes.came),
-        "z_to_pixel": (lit[n] - asked[n] for n in events),
-        "swap_to_pixel": (lit[n] - begun[max(0, bisect(begun, lit[n]) - 1)] for n in events),
-        "swap_to_swap": np.diff([begin for begin in begun if begin > notes.said[1]]),
-        "decode": notes.decodes,
-        "overhead": loop.meters.overhead.kept(),
+    ways = {
+        name: np.array(list(pairs), np.float64).reshape(-1, 2)
+        for name, pairs in dict[str, Iterable[tuple[float, float]]](
+            event_to_pixel=((notes.said[n], lit[n]) for n in events),
+            event_to_z=((notes.said[n], asked[n]) for n in events),
+            z_to_picture=(
+                (asked[n], notes.came[first[n]]) for n in events if first[n] in notes.came
+            ),
+            z_to_pixel=((asked[n], lit[n]) for n in events),
+            swap_to_pixel=((begun[max(0, bisect(begun, lit[n]) - 1)], lit[n]) for n in events),
+            swap_to_swap=pairwise(begin for begin in begun if begin > notes.said[1]),
+        ).items()
     }
+    parts = {name: 1e3 * np.diff(way, axis=1)[:, 0] for name, way in ways.items()}
+    alone = {"decode": notes.decodes, "overhead": loop.meters.overhead.kept()}
+    calm: dict[str, F64] | None = None
+    touched = _beside("stalls").touched
+    if stalls is not None:
+        calm = {name: parts[name][~touched(way, stalls)] for name, way in ways.items()}
+        if min(map(len, calm.values())) < _FEW:
+            calm = None
     return Sight(
         len(events), len(notes.said) - len(events), loop.meters.on_time,
-        {name: 1e3 * np.array(list(times), np.float64) for name, times in parts.items()},
+        parts | {name: 1e3 * np.array(times, np.float64) for name, times in alone.items()},
+        calm, None if stalls is None else len(stalls),
     )  # fmt: skip
 
 
