@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 from bisect import bisect
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
@@ -110,6 +109,17 @@ class _Notes:
     decodes: list[float] = field(default_factory=list)
 
 
+class _Event:
+    """When an event was said, its row asked for, its picture there, swapped and seen."""
+
+    def __init__(
+        self, number: int, notes: _Notes, row: int, lit: float, swaps: list[float]
+    ) -> None:
+        self.said, self.lit = notes.said[number], lit
+        self.asked, self.came = notes.asked[row][0], notes.came.get(row)
+        self.swap = swaps[max(0, bisect(swaps, lit) - 1)]
+
+
 class _Card(DecoderProcess):
     """A decoder process that notes when it was asked and when it had answered."""
 
@@ -147,7 +157,8 @@ def photon(wish: Wish) -> dict[str, Any]:
     return {
         "screen": wish.screen, "load": load, "events": seen.events, "unseen": seen.unseen, **parts,
         "on_time": seen.on_time, "goal": seen.goal(wish), "jitter": jitters[0],
-        "swap_jitter": jitters[1], "jitter_goal": JITTER, "calm": calm or None, "stalls": seen.stalls,
+        "swap_jitter": jitters[1], "jitter_goal": JITTER, "calm": calm or None,
+        "stalls": seen.stalls,
     }  # fmt: skip
 
 
@@ -247,34 +258,37 @@ def _seen(
     events = [number for number in notes.said if number in lit and number in first]
     if not events:
         raise InstrumentError("not one event was seen")
-    asked = {number: notes.asked[first[number]][0] for number in events}
     begun = [begin for begin, _ in swaps]
-    ways = {
-        name: np.array(list(pairs), np.float64).reshape(-1, 2)
-        for name, pairs in dict[str, Iterable[tuple[float, float]]](
-            event_to_pixel=((notes.said[n], lit[n]) for n in events),
-            event_to_z=((notes.said[n], asked[n]) for n in events),
-            z_to_picture=(
-                (asked[n], notes.came[first[n]]) for n in events if first[n] in notes.came
-            ),
-            z_to_pixel=((asked[n], lit[n]) for n in events),
-            swap_to_pixel=((begun[max(0, bisect(begun, lit[n]) - 1)], lit[n]) for n in events),
-            swap_to_swap=pairwise(begin for begin in begun if begin > notes.said[1]),
-        ).items()
-    }
-    parts = {name: 1e3 * np.diff(way, axis=1)[:, 0] for name, way in ways.items()}
-    alone = {"decode": notes.decodes, "overhead": loop.meters.overhead.kept()}
+    ways = _ways([_Event(n, notes, first[n], lit[n], begun) for n in events])
+    ways["swap_to_swap"] = list(pairwise(begin for begin in begun if begin > notes.said[1]))
+    parts = {name: 1e3 * np.diff(_spans(way), axis=1)[:, 0] for name, way in ways.items()}
     calm: dict[str, F64] | None = None
-    touched = _beside("stalls").touched
     if stalls is not None:
-        calm = {name: parts[name][~touched(way, stalls)] for name, way in ways.items()}
+        touched = _beside("stalls").touched
+        calm = {name: parts[name][~touched(_spans(way), stalls)] for name, way in ways.items()}
         if min(map(len, calm.values())) < _FEW:
             calm = None
+    parts["decode"] = 1e3 * np.array(notes.decodes, np.float64)
+    parts["overhead"] = 1e3 * np.array(loop.meters.overhead.kept(), np.float64)
     return Sight(
-        len(events), len(notes.said) - len(events), loop.meters.on_time,
-        parts | {name: 1e3 * np.array(times, np.float64) for name, times in alone.items()},
-        calm, None if stalls is None else len(stalls),
+        len(events), len(notes.said) - len(events), loop.meters.on_time, parts, calm,
+        None if stalls is None else len(stalls),
     )  # fmt: skip
+
+
+def _ways(events: list[_Event]) -> dict[str, list[tuple[float, float]]]:
+    """From when to when every part of the way of every event took."""
+    return {
+        "event_to_pixel": [(one.said, one.lit) for one in events],
+        "event_to_z": [(one.said, one.asked) for one in events],
+        "z_to_picture": [(one.asked, one.came) for one in events if one.came is not None],
+        "z_to_pixel": [(one.asked, one.lit) for one in events],
+        "swap_to_pixel": [(one.swap, one.lit) for one in events],
+    }
+
+
+def _spans(way: list[tuple[float, float]]) -> F64:
+    return np.array(way, np.float64).reshape(-1, 2)
 
 
 def _spread(times: F64) -> dict[str, float]:

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -158,11 +159,11 @@ class Here:
     def _make(
         self, rows: FrameRange, parameters: F32, decoded: Future[tuple[Frames, Pixels, float]]
     ) -> Batch:
-        try:
-            return self._finish(rows, parameters, decoded)
-        except BaseException:
-            self._let_go()
-            raise
+        with ExitStack() as unless_made:
+            unless_made.callback(self._let_go)
+            batch = self._finish(rows, parameters, decoded)
+            unless_made.pop_all()
+        return batch
 
     def _finish(
         self, rows: FrameRange, parameters: F32, decoded: Future[tuple[Frames, Pixels, float]]
