@@ -58,8 +58,7 @@ class DecoderProcess:
         prefers_card: Prefers | None = None,
     ) -> None:  # fmt: skip
         self.spec = manifest.spec
-        self._manifest = manifest
-        self._device = device
+        self._manifest, self._device = manifest, device
         self._threads, self._prefers_card = threads, prefers_card
         self._clock = WallClock()
         self._lock = threading.RLock()
@@ -71,8 +70,7 @@ class DecoderProcess:
         self._closing = self._gently = False
         self._state: State = "loading"
         self._message = f"{manifest.name}: loading"
-        self._decode_seconds = 0.0
-        self._restarts = 0
+        self._decode_seconds, self._restarts = 0.0, 0
 
     # What the HUD shows. Reading one reference needs no lock.
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from instrument import InstrumentError
 from instrument.studio.render_manifest import Manifest, manifest_from_json
+from instrument.studio.stage_folder import stage_in
 from instrument.timebase import FrameRange
 
 RECORD = "render-chunk/1"
@@ -219,23 +220,12 @@ class Workplace:
     def stage(self) -> Iterator[Path]:
         """A folder in which this process alone makes what is to appear whole.
 
-        What killed processes left is removed: a lock that nobody holds any more tells them.
+        Raises InstrumentError where the disk says no.
         """
-        with self._disk_errors():
-            for old in self.folder.glob("stage-*"):
-                if _abandoned(old):
-                    shutil.rmtree(old, ignore_errors=True)
-            folder = Path(tempfile.mkdtemp(prefix="stage-", dir=self.folder))
-            lock = (folder / "lock.new").open("wb")
-            _lock(lock.fileno())
-            if os.name == "posix":
-                # Only now is it seen: whoever found it not yet held would remove the folder.
-                (folder / "lock.new").replace(folder / "lock")
-        try:
+        with contextlib.ExitStack() as until:
+            with self._disk_errors():
+                folder = until.enter_context(stage_in(self.folder))
             yield folder
-        finally:
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _place(self, path: Path, fields: dict[str, Any]) -> None:
         """Write JSON at `path`, on the disk itself, whole or not at all."""
@@ -284,24 +274,3 @@ def seal(path: Path) -> tuple[int, str]:
 
 def _stem(chunk: FrameRange) -> str:
     return f"{chunk.start:07d}-{chunk.stop:07d}"
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: stages of killed processes stay until the render is done
-        return
-    with contextlib.suppress(OSError):  # a file system without locks
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _abandoned(stage: Path) -> bool:
-    """Whether the process that made `stage` is gone."""
-    try:
-        import fcntl
-
-        with (stage / "lock").open("rb") as lock:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):
-        return False
-    return True
