@@ -12,21 +12,15 @@ import numpy as np
 from instrument.cuda import CardPicture
 from instrument.display.carriage import Carriage
 from instrument.display.look import Placement, Size
+from instrument.display.resampler import Resampler
 from instrument.frame import U8
 
 
 class Layer:
-    """The newest picture of one kind, drawn by `triangle` with `program`. Empty at first."""
+    """The newest picture of one kind, drawn by `resampler`. Empty at first."""
 
-    def __init__(
-        self,
-        ctx: moderngl.Context,
-        program: moderngl.Program,
-        triangle: moderngl.VertexArray,
-        carriage: Carriage,
-    ) -> None:
-        self._ctx, self._carriage = ctx, carriage
-        self._program, self._triangle = program, triangle
+    def __init__(self, ctx: moderngl.Context, resampler: Resampler, carriage: Carriage) -> None:
+        self._ctx, self._resampler, self._carriage = ctx, resampler, carriage
         self._picture: moderngl.Texture | None = None
         self._spare: moderngl.Texture | None = None  # where the next picture comes to, if not there
         self._between: moderngl.Framebuffer | None = None
@@ -75,7 +69,7 @@ class Layer:
         if self._resampled != placement:
             between.use()
             between.viewport = (0, 0, *between.size)
-            self._resample(self._picture, 0, placement, corner=(0, 0), flip=0, level=1.0)
+            self._resampler.draw(self._picture, 0, placement)
             self._resampled = placement
         texture = between.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
@@ -93,26 +87,7 @@ class Layer:
         area = placement.area
         corner = (area.x, height - area.y - area.height)
         target.viewport = (*corner, area.width, area.height)
-        self._resample(narrowed, 1, placement, corner=corner, flip=area.height, level=level)
-
-    def _resample(
-        self,
-        picture: moderngl.Texture,
-        axis: int,
-        placement: Placement,
-        *,
-        corner: tuple[int, int],
-        flip: int,
-        level: float,
-    ) -> None:
-        picture.use(0)
-        self._program["axis"] = (1, 0) if axis == 0 else (0, 1)
-        self._program["start"] = placement.source[axis]
-        self._program["pace"] = placement.step[axis]
-        self._program["corner"] = corner
-        self._program["flip"] = flip
-        self._program["level"] = level
-        self._triangle.render(moderngl.TRIANGLES, vertices=3)
+        self._resampler.draw(narrowed, 1, placement, corner=corner, flip=area.height, level=level)
 
     def _between_of(self, size: Size) -> moderngl.Framebuffer:
         if self._between is None or self._between.size != size:

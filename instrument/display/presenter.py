@@ -16,7 +16,7 @@ from instrument.display.hud import Hud
 from instrument.display.hud_painter import HudPainter
 from instrument.display.layer import Layer
 from instrument.display.look import Area, Look, Size, place
-from instrument.display.program import load_program
+from instrument.display.resampler import Resampler
 from instrument.display.virtual_controller import VirtualController
 from instrument.display.virtual_painter import VirtualPainter
 from instrument.frame import U8
@@ -34,11 +34,8 @@ class Presenter:
         self._ctx = ctx
         self._carriage = carriage or Carriage()
         self._carriage.prepare(ctx)
-        self._program = load_program(ctx, "present")
-        self._triangle = ctx.vertex_array(self._program, [])
-        self._layers = tuple(
-            Layer(ctx, self._program, self._triangle, self._carriage) for _ in range(LAYERS)
-        )
+        self._resampler = Resampler(ctx)
+        self._layers = tuple(Layer(ctx, self._resampler, self._carriage) for _ in range(LAYERS))
         self._hud = HudPainter(ctx)
         self._controller = VirtualPainter(ctx)
 
@@ -103,5 +100,4 @@ class Presenter:
         for layer in self._layers:
             layer.release()
         self._carriage.release()
-        self._triangle.release()
-        self._program.release()
+        self._resampler.release()

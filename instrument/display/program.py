@@ -1,8 +1,8 @@
 """Shader programs by name, and compile errors that name the line in the file.
 
-``load_program(ctx, "present")`` compiles ``shaders/present.vert.glsl`` and
-``shaders/present.frag.glsl``. A line ``#include "name.glsl"`` takes in another file of the
-folder, one level deep. This module knows no picture.
+``load_program(ctx, "hud")`` compiles ``shaders/hud.vert.glsl`` and ``shaders/hud.frag.glsl``. A
+line ``#include "name.glsl"`` takes in another file of the folder, one level deep. This module knows
+no picture.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _label(path: Path) -> str:
 
 
 def explain(log: str, source: ShaderSource) -> list[str]:
-    """The driver's errors as ``shaders/present.frag.glsl:12: 'foo' undeclared``, in its order.
+    """The driver's errors as ``shaders/hud.frag.glsl:12: 'foo' undeclared``, in its order.
 
     Warnings are left out. Empty when the driver speaks in no way known here.
     """
@@ -91,20 +91,22 @@ def explain(log: str, source: ShaderSource) -> list[str]:
     return found
 
 
-def load_program(ctx: moderngl.Context, name: str, folder: Path | None = None) -> moderngl.Program:
-    """Compile and link the vertex and fragment shader called `name`.
+def load_program(
+    ctx: moderngl.Context, name: str, folder: Path | None = None, *, vertex: str | None = None
+) -> moderngl.Program:
+    """Compile and link the vertex and fragment shader called `name`, or the one called `vertex`.
 
     `folder` is the bundled ``shaders`` by default. Raises InstrumentError with a line for each
     error, so that a caller who reloads still holds the program that worked.
     """
     folder = folder if folder is not None else bundled("shaders")
-    vertex = read_shader(folder / f"{name}.vert.glsl")
+    corners = read_shader(folder / f"{vertex or name}.vert.glsl")
     fragment = read_shader(folder / f"{name}.frag.glsl")
     try:
-        return ctx.program(vertex_shader=vertex.text, fragment_shader=fragment.text)
+        return ctx.program(vertex_shader=corners.text, fragment_shader=fragment.text)
     except moderngl.Error as error:
         log = str(error)
         # moderngl heads the driver's log with the kind of shader that failed.
-        source = vertex if "vertex_shader" in log else fragment
+        source = corners if "vertex_shader" in log else fragment
         told = explain(log, source) or [f"{folder.name}/{name}: {' '.join(log.split())}"]
         raise InstrumentError("\n".join(told)) from error
