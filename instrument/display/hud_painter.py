@@ -29,6 +29,11 @@ class HudPainter:
 
         Nothing is written below `floor`, in pixels from the top; None: the lower edge.
         """
+        self.prepare(size, hud, floor)
+        self._painter.draw(size)
+
+    def prepare(self, size: Size, hud: Hud, floor: int | None = None) -> None:
+        """All of `draw` that can be done beforehand."""
         room = (size[0], size[1] if floor is None else floor)
         if self._drawn != (hud, size, room):
             sheet = self._painter.sheet(text_pixels(size))
@@ -36,7 +41,6 @@ class HudPainter:
                 np.concatenate([self._laid_out(p, room, sheet) for p in _parts(hud)])
             )
             self._drawn = (hud, size, room)
-        self._painter.draw(size)
 
     def _laid_out(self, part: Hud, room: Size, sheet: GlyphSheet) -> Quads:
         """Figures change with every frame, lamp and message hardly ever: those are kept."""

@@ -12,7 +12,7 @@ import numpy as np
 from instrument.cuda import CardPicture
 from instrument.display.carriage import Carriage
 from instrument.display.look import Placement, Size
-from instrument.display.resampler import Resampler
+from instrument.display.resampler import Pass, Resampler
 from instrument.frame import U8
 
 
@@ -69,7 +69,7 @@ class Layer:
         if self._resampled != placement:
             between.use()
             between.viewport = (0, 0, *between.size)
-            self._resampler.draw(self._picture, 0, placement)
+            self._resampler.draw(self._picture, Pass(0, placement, between.size))
             self._resampled = placement
         texture = between.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
@@ -87,7 +87,8 @@ class Layer:
         area = placement.area
         corner = (area.x, height - area.y - area.height)
         target.viewport = (*corner, area.width, area.height)
-        self._resampler.draw(narrowed, 1, placement, corner=corner, flip=area.height, level=level)
+        extent = (area.width, area.height)
+        self._resampler.draw(narrowed, Pass(1, placement, extent, corner, flip=True, level=level))
 
     def _between_of(self, size: Size) -> moderngl.Framebuffer:
         if self._between is None or self._between.size != size:

@@ -53,6 +53,17 @@ class Presenter:
             return None
         return place(picture, size, look.fit).area
 
+    def prepare(
+        self, size: Size, hud: Hud | None = None, controller: VirtualController | None = None
+    ) -> None:
+        """Lay out what `draw` is going to draw over the pictures, before these are there."""
+        if min(size) < 1:
+            return
+        if controller is not None:
+            self._controller.prepare(controller)
+        if hud is not None:
+            self._hud.prepare(size, hud, None if controller is None else controller.top)
+
     def draw(
         self,
         target: moderngl.Framebuffer,

@@ -6,6 +6,7 @@ draws, what is not needed costs up to twice as much again as what is (measured).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import moderngl
@@ -13,7 +14,7 @@ import moderngl
 from instrument.display.look import Placement, Size
 from instrument.display.program import load_program
 
-_PROGRAMS = ("exact", "grown", "shrunk")
+_PROGRAMS = {"exact": "exact", "grown": "pass", "shrunk": "pass"}  # and their vertex shaders
 
 
 def program_for(pace: float, start: float) -> Literal["exact", "grown", "shrunk"]:
@@ -23,36 +24,59 @@ def program_for(pace: float, start: float) -> Literal["exact", "grown", "shrunk"
     return "grown" if pace <= 1.0 else "shrunk"
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a program is told.
+
+    The picture goes to a viewport of `extent` (width, height) whose lower left corner is `corner`,
+    along `axis` (0: x) as `placement` says. `flip`: row 0 of the target is at its bottom. `level`
+    is a factor on code values.
+    """
+
+    axis: Literal[0, 1]
+    placement: Placement
+    extent: Size
+    corner: Size = (0, 0)
+    flip: bool = False
+    level: float = 1.0
+
+
 class Resampler:
     """Draws with `ctx`, which must be current, into whatever framebuffer is in use."""
 
     def __init__(self, ctx: moderngl.Context) -> None:
-        self._programs = {name: load_program(ctx, name, vertex="pass") for name in _PROGRAMS}
+        self._programs = {
+            name: load_program(ctx, name, vertex=vertex) for name, vertex in _PROGRAMS.items()
+        }
         self._triangles = {
             name: ctx.vertex_array(program, []) for name, program in self._programs.items()
         }
+        self._told: dict[str, Pass] = {}  # a program remembers; to tell it takes time
 
-    def draw(
-        self, picture: moderngl.Texture, axis: Literal[0, 1], placement: Placement, *,
-        corner: Size = (0, 0), flip: int = 0, level: float = 1.0,
-    ) -> None:  # fmt: skip
-        """Fill the viewport, whose lower left corner is `corner`.
-
-        `flip` is the height of an area whose row 0 is at the bottom, else 0; `level` a factor on
-        code values.
-        """
-        start, pace = placement.source[axis], placement.step[axis]
+    def draw(self, picture: moderngl.Texture, said: Pass) -> None:
+        """Fill the viewport. The nearest texel of `picture` must count."""
+        start, pace = said.placement.source[said.axis], said.placement.step[said.axis]
         name = program_for(pace, start)
-        program = self._programs[name]
+        if self._told.get(name) != said:
+            (self._tell_exact if name == "exact" else self._tell)(self._programs[name], said)
+            self._told[name] = said
         picture.use(0)
-        program["axis"] = (1, 0) if axis == 0 else (0, 1)
-        program["start"] = start
-        program["corner"] = corner
-        program["flip"] = flip
-        program["level"] = level
-        if name != "exact":
-            program["pace"] = pace
         self._triangles[name].render(moderngl.TRIANGLES, vertices=3)
+
+    def _tell_exact(self, program: moderngl.Program, said: Pass) -> None:
+        start = said.placement.source[said.axis]
+        program["begin"] = (0.0, start) if said.axis else (start, 0.0)
+        program["extent"] = said.extent
+        program["flip"] = said.flip
+        program["level"] = said.level
+
+    def _tell(self, program: moderngl.Program, said: Pass) -> None:
+        program["axis"] = (0, 1) if said.axis else (1, 0)
+        program["start"] = said.placement.source[said.axis]
+        program["pace"] = said.placement.step[said.axis]
+        program["corner"] = said.corner
+        program["flip"] = said.extent[1] if said.flip else 0
+        program["level"] = said.level
 
     def release(self) -> None:
         """Give everything back to the driver."""

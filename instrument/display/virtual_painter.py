@@ -22,6 +22,12 @@ class VirtualPainter:
 
     def draw(self, size: Size, controller: VirtualController) -> None:
         """Draw `controller` over a viewport of `size`; where nothing has changed it is free."""
+        self.prepare(controller)
+        if controller.shown and controller.layout is not None:
+            self._painter.draw(size)
+
+    def prepare(self, controller: VirtualController) -> None:
+        """All of `draw` that can be done beforehand."""
         layout = controller.layout
         if not controller.shown or layout is None:
             return
@@ -30,7 +36,6 @@ class VirtualPainter:
                 self._drawing = Drawing(layout, self._painter.sheet(label_pixels(layout)))
             self._painter.fill(self._drawing.quads(controller))
             self._drawn = (controller.version, layout)
-        self._painter.draw(size)
 
     def release(self) -> None:
         """Give everything back to the driver."""

@@ -251,6 +251,7 @@ class Loop:
         self._collect_messages(screen)
         now = self._clock.now()
         hud = self._captions.hud(screen, projection, self._performance, self._values, now)
+        projection.prepare(hud)
         self._elsewhere = projection.receive(self._values, self._next_tick)
         self._pace(projection)
         self._elsewhere += projection.draw(self._values, hud)

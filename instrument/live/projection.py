@@ -62,7 +62,7 @@ class _Held:
 
 
 class Projection:
-    """The way of every row of one show. `ask`, `receive`, then `draw`, once a tick."""
+    """The way of every row of one show. `ask`, `prepare`, `receive`, `draw`: once a tick."""
 
     def __init__(
         self, screen: Screen, space: ParameterSpace, clock: Clock, meters: Meters, rate: FrameRate
@@ -121,6 +121,15 @@ class Projection:
             process = self._screen.decks.process(number)
             if process is not None:
                 process.post(index, z, parameters)
+
+    def prepare(self, hud: Hud) -> None:
+        """What goes over the pictures: laid out while these are decoded, for nothing may come
+        between them and light."""
+        screen, size = self._screen, self._screen.surface.framebuffer_size
+        if screen.controller is not None and min(size) >= 1:
+            screen.controller.resize(size)
+            screen.controller.look(self._clock.now())
+        screen.presenter.prepare(size, hud, screen.controller)
 
     def receive(self, values: F64, until: float) -> float:
         """Take what is there before clock second `until`. Returns the seconds spent waiting."""
@@ -253,10 +262,6 @@ class Projection:
         look = Look(float(values[self._gain]), float(values[self._blackout]), screen.fit)
         size = surface.framebuffer_size
         begun = self._clock.now()
-        if screen.controller is not None and min(size) >= 1:
-            screen.controller.resize(size)
-            screen.controller.look(begun)
-        surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
         screen.presenter.draw(surface.framebuffer, size, look, hud, self._mix, screen.controller)
         handed_over = self._clock.now()
         surface.wait_until_drawn()
@@ -264,6 +269,7 @@ class Projection:
         swap = surface.swap()
         swapped = self._clock.now()
         self._drawn = drawn, swapped
+        surface.picture_area = screen.presenter.area(size, look, int(self._mix > 0.5))
         # To wait for the screen is no work: a picture may come until it has to be drawn.
         waits = self._waits and self._alignment.is_screen is not False
         work = (drawn if waits else swapped) - begun

@@ -81,6 +81,7 @@ class FakePresenter:
         self.layers: list[np.ndarray | None] = [None, None]
         self.looks: list[Look] = []
         self.huds: list[Hud | None] = []
+        self.prepared: Hud | None = None
         self.lit: list[dict[int, float]] = []  # what is seen, by the first byte of the picture
 
     def upload(self, pixels, layer=0) -> bool:
@@ -91,7 +92,11 @@ class FakePresenter:
     def area(self, size, look, layer=0) -> None:
         return None
 
+    def prepare(self, size, hud=None, controller=None) -> None:
+        self.prepared = hud
+
     def draw(self, target, size, look, hud=None, mix=0.0, controller=None) -> None:
+        assert self.prepared == hud, "what is written is laid out while the picture is decoded"
         self.looks.append(look)
         self.huds.append(hud)
         parts = zip(self.layers, (1.0 - mix, mix), strict=True)
