@@ -13,12 +13,18 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
 from instrument import InstrumentError
 
 _ADDRESS = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9_.+-]*)+")
 _LONGEST_ADDRESS = 255
+_LARGEST = 1e12  # number in a line
+_FLOAT = r"(?:0|[1-9][0-9]{0,19})\.[0-9]{1,20}(?:e[+-][0-9]{1,3})?"
+_USUAL = re.compile(
+    rf'\{{"time": ({_FLOAT}), "address": "({_ADDRESS.pattern})", "value": (-?{_FLOAT})\}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,20 @@ def event_to_line(event: ControlEvent) -> str:
 
     Raises ValueError on NaN and infinities, which no line can hold (see `is_finite`).
     """
-    fields = {"time": float(event.time), "address": event.address, "value": float(event.value)}
-    return json.dumps(fields, allow_nan=False)
+    time, value = float(event.time), float(event.value)
+    if not (math.isfinite(time) and math.isfinite(value)):
+        raise ValueError(f"{event.address}: {value} at {time} is no number a line can hold")
+    # As `json` writes it, in a sixth of the time: a take has hundreds of events a second.
+    address = encode_basestring_ascii(event.address)
+    return f'{{"time": {time!r}, "address": {address}, "value": {value!r}}}'
 
 
 def event_from_line(line: str) -> ControlEvent:
     """Read one line of ``events.jsonl``. Raises ValueError with what is allowed."""
+    if usual := _USUAL.fullmatch(line):  # as `event_to_line` writes it: a third of the time
+        time, address, value = float(usual[1]), usual[2], float(usual[4])
+        if len(address) <= _LONGEST_ADDRESS and max(time, abs(value)) <= _LARGEST:
+            return ControlEvent(address, value, time)
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -63,7 +77,7 @@ def event_from_line(line: str) -> ControlEvent:
         number = fields[key]
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError(f"{key} must be a number")
-        if not abs(number) <= 1e12:  # nan, infinities and integers too large for a float
+        if not abs(number) <= _LARGEST:  # nan, infinities and integers too large for a float
             raise ValueError(f"{key} must be a finite number below 1e12")
     if fields["time"] < 0:
         raise ValueError("time must be 0 or later")

@@ -45,3 +45,19 @@ def test_a_farm_in_small() -> None:
     assert expected == pytest.approx(said["table"][0]["farm"], abs=0.1)
     hours = {(row["seconds_a_frame"], row["channels"]): row["hours"] for row in said["hour_of_4k"]}
     assert hours[1.0, 5]["1"] >= 5 * 216_000 / 3600 > hours[1.0, 5]["8"]
+
+
+def test_a_render_in_small() -> None:
+    said = bench("bench_render", "--sizes", 64, "--frames", 6, "--rounds", 1, "--workers", 2)
+    assert (said["size"], said["frames"], said["workers"]) == ([64, 64], 6, 2)
+    walls = said["ms_a_frame"]
+    assert walls.keys() == {"decode", "plain", "encode", "render", "parallel"}
+    assert all(taken > 0.0 for taken in walls.values())
+    slower = max(walls["decode"], walls["encode"])
+    assert said["overlap"]["all_in"] == pytest.approx(walls["render"] / slower, rel=0.02)
+    assert said["parallel"]["all_in"] == pytest.approx(
+        walls["parallel"] / walls["decode"], rel=0.02
+    )
+    for share in (said["overlap"], said["parallel"]):
+        assert share["long"] < share["all_in"], "a film has an end"
+    assert said["command"]["frames"] == 18 and said["start_up"] > 0.0

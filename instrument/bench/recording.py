@@ -1,8 +1,9 @@
 """(e) What recording costs: the same performance with and without a take, in turn.
 
 In steps, where every frame is work and none is waiting: the record's share of a frame's period is
-then the difference of both in processor time, its writing thread included. On a stage: how much
-longer a frame takes until it is shown, in spells of one show with a take and without.
+then the difference of both in processor time, its writing thread included. What is made of the
+record once it has ended, the plain files, is told apart. On a stage: how much longer a frame takes
+until it is shown, in spells of one show with a take and without.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from instrument.live.inbox import Inbox
 from instrument.live.loop import Loop, Show
 from instrument.live.rig import NoRig
 from instrument.performance.state import Performance
+from instrument.take.derive import derive
 from instrument.timebase import FrameRate, StepClock, WallClock
 
 _SECONDS = 10.0  # of performance, a sample
@@ -53,25 +55,34 @@ def measure(effort: Effort) -> list[Row]:
     with workspace() as folder, Background() as background:
         numbers = itertools.count()
 
-        def steps(record: bool) -> None:
-            play_steps(size, _SECONDS, folder / f"{next(numbers)}.take" if record else None)
+        def steps(record: bool) -> Path:
+            take = folder / f"{next(numbers)}.take"
+            play_steps(size, _SECONDS, take if record else None)
+            return take
 
-        steps(True)
-        works = {"on": processor(partial(steps, True)), "off": processor(partial(steps, False))}
+        first = steps(True)
+        works = {
+            "on": processor(partial(steps, True)),
+            "off": processor(partial(steps, False)),
+            "files": processor(partial(derive, first)),
+        }
         spent = in_turn(works, max(3, effort.rounds))
         # Processor time is the measure here, but a minute is a promise in seconds.
         minute = wall(partial(play_steps, size, 60.0, folder / "minute.take"))()
     frames = RATE.frames_in(_SECONDS)
     shares = [
-        100.0 * (on - off) / frames / RATE.period
-        for on, off in zip(spent["on"], spent["off"], strict=True)
+        100.0 * (on - off - files) / frames / RATE.period
+        for on, off, files in zip(spent["on"], spent["off"], spent["files"], strict=True)
     ]
+    endings = [100.0 * files / frames / RATE.period for files in spent["files"]]
     ratios, cores, presented = _on_stage(effort)
     return [
         row("recording: share of a frame's period", shares, "%", target=_SHARE_TARGET,
             background=background.cores, dimensions=size.spec.size,
             ms_a_frame={k: round(1e3 * statistics.median(v) / frames, 4)
                         for k, v in spent.items()}),
+        row("recording: its plain files, of the same period", endings, "%",
+            background=background.cores),
         row("recording: frame until it is shown, on / off", ratios, "", target=1.02,
             background=cores, doubtful=presented < LEAST_SHOWN, presented=round(presented, 3),
             decode_ms=1e3 * _DECODE, pixels=_PIXELS),

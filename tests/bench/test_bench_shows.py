@@ -172,10 +172,11 @@ def test_what_is_told_of_light_is_what_was_seen(monkeypatch):
 
 def test_part_e(opengl, monkeypatch):
     small(monkeypatch, recording, _SECONDS=1.0, _PIXELS=32)
-    share, frame, minute = told(recording.measure(Effort(rounds=2))).values()
-    assert share["unit"] == "%" and share["target"] == 1.0 and share["n"] == 3
+    share, files, frame, minute = told(recording.measure(Effort(rounds=2))).values()
+    assert share["unit"] == files["unit"] == "%" and share["target"] == 1.0 and share["n"] == 3
     spent = share["about"]["ms_a_frame"]
-    assert spent["on"] > 0.0 and spent["off"] > 0.0
+    assert spent["on"] > 0.0 and spent["off"] > 0.0 and spent["files"] > 0.0
+    assert files["value"] == pytest.approx(100.0 * spent["files"] / (1000.0 / 60.0), rel=0.1)
     assert frame["n"] == 2 and 0.2 < frame["value"] < 5.0
     assert 0.0 < frame["about"]["presented"] <= 1.0
     assert minute["unit"] == "s" and minute["value"] > 0.0
