@@ -183,10 +183,17 @@ def test_part_e(opengl, monkeypatch):
 
 
 def test_part_f(monkeypatch):
-    small(monkeypatch, offline, _FRAMES={256: 2})
-    (one,) = told(offline.measure(Effort(rounds=2))).values()
-    assert one["n"] == 2 and one["target"] == 1.05 and one["value"] > 0.0
-    assert one["about"]["ms_a_frame"].keys() == {"decode", "encode", "render"}
+    small(monkeypatch, offline, _QUICK={64: 3})
+    rows = told(offline.measure(Effort(rounds=2)))
+    one, all_ = rows.values()
+    assert one["n"] == all_["n"] == 2
+    assert (one["target"], all_["target"]) == (1.05, 0.6)
+    for row in (one, all_):
+        assert 0.0 < row["value"] and row["value"] < row["about"]["all_in"] * 2.0
+        films = {"decode", "plain", "encode", "render", "parallel"}
+        assert row["about"]["ms_a_frame"].keys() == films
+        assert row["about"]["at_best"] > 0.0
+    assert one["about"]["at_best"] >= 1.0, "no film is faster than its slower half"
 
 
 @pytest.mark.parametrize(("full", "rounds", "starts"), [(False, 5, 1), (True, 3, 3)])
