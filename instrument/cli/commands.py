@@ -18,6 +18,7 @@ from instrument.cli import (
     journeys,
     loop,
     models,
+    models_compile,
     pace,
     play,
     plot,
@@ -70,10 +71,11 @@ def _takes() -> typer.Typer:
 
 
 def _models() -> typer.Typer:
-    app = _branch("List, inspect and convert models.")
+    app = _branch("List, inspect, convert and compile models.")
     app.command("list")(models.list_command)
     app.command("inspect")(models.inspect_command)
     app.command("convert")(models.convert_command)
+    app.command("compile")(models_compile.compile_command)
     app.command("directions")(directions.directions_command)
     return app
 

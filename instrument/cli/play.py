@@ -27,6 +27,7 @@ from instrument.cli.rig import StageRig
 from instrument.cli.sources import Programme, assemble, bundled_script, open_take, parse_size
 from instrument.decoder.child import Prefers
 from instrument.decoder.process import DecoderProcess
+from instrument.decoder.protocol import Precision
 from instrument.display.monitors import display_available
 from instrument.display.presenter import Presenter
 from instrument.display.window import Window
@@ -87,6 +88,10 @@ def play(
     ear: Annotated[
         str | None, typer.Option(help="Listen to this input, by name, or to a WAV file.")
     ] = None,
+    compiling: Annotated[
+        bool,
+        typer.Option("--compile", help="Have the model compiled while it plays, once for all."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Perform. Without a display: the bundled script for ten seconds, and a film of it."""
@@ -125,7 +130,9 @@ def play(
             rig = stack.enter_context(StageRig(programme, show.inbox.put, timing, wishes, tell))
             show.rig = rig
         loop = (
-            _play_in_window(show, programme, window_size, fullscreen, rig)
+            _play_in_window(
+                show, programme, window_size, fullscreen, rig, "compiled" if compiling else "fast"
+            )
             if rig is not None and not unseen
             else _play_unseen(show)
         )
@@ -140,13 +147,16 @@ def _play_unseen(show: Show) -> Loop:
 
 
 def _play_in_window(
-    show: Show, programme: Programme, size: tuple[int, int], monitor: str | None, rig: StageRig
-) -> Loop:
+    show: Show, programme: Programme, size: tuple[int, int], monitor: str | None, rig: StageRig,
+    precision: Precision,
+) -> Loop:  # fmt: skip
     fullscreen = int(monitor) if monitor and monitor.isdigit() else monitor
     controller, bringing = virtual_controller(rig, programme.performer), carriage()
     with ExitStack() as stack:
         # The decoder first: it loads while the window opens.
-        decks = stack.enter_context(open_decks(programme, show.clock, bringing.prefers_card))
+        decks = stack.enter_context(
+            open_decks(programme, show.clock, bringing.prefers_card, precision)
+        )
         window = stack.enter_context(
             Window(size, f"latent-instrument: {programme.bank.name}", clock=show.clock,
                    fullscreen=fullscreen)
@@ -162,11 +172,15 @@ def _play_in_window(
         return loop
 
 
-def open_decks(programme: Programme, clock: Clock, prefers_card: Prefers | None = None) -> Decks:
+def open_decks(
+    programme: Programme, clock: Clock, prefers_card: Prefers | None = None,
+    precision: Precision = "fast",
+) -> Decks:  # fmt: skip
     """The decks for the models of `programme`: one decoder process for each that is wanted."""
 
     def open_model(number: int) -> DecoderProcess:
-        return DecoderProcess(programme.manifest(number), prefers_card=prefers_card)
+        manifest = programme.manifest(number)
+        return DecoderProcess(manifest, prefers_card=prefers_card, precision=precision)
 
     return Decks(programme.names, open_model, clock)
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from instrument.decoder.model_cache import cache_folder
 from instrument.decoder.protocol import DecoderSpec
 from instrument.latent.arrays import write_atomically
 
-_VERSION = 1  # of the forms and of how they are measured: another, and all is measured anew
+_VERSION = 2  # of the forms and of how they are measured: another, and all is measured anew
 _LARGEST = 4096  # bytes
 
 
@@ -32,10 +33,15 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int
 
 
-def choice_key(spec: DecoderSpec, device: str, torch_version: str, threads: int) -> str:
-    """All that a measurement hangs on: 32 hex digits. `threads` as asked for; 0: measured, too."""
+def choice_key(
+    spec: DecoderSpec, device: str, torch_version: str, threads: int, forms: Sequence[str] = ()
+) -> str:
+    """All that a measurement hangs on: 32 hex digits. `threads` as asked for; 0: measured, too.
+
+    `forms` are the names of those there are to choose from.
+    """
     parts = (_VERSION, processor(), os.cpu_count(), device, torch_version, spec.sha256, spec.size,
-             spec.latent.shape, threads)  # fmt: skip
+             spec.latent.shape, threads, *forms)  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

@@ -26,22 +26,28 @@ class Form:
 
     dtype: torch.dtype
     way: Way = "plain"
+    compiled: bool = False
 
     @property
     def name(self) -> str:
-        """As it is called in a cache and on screen: ``bfloat16 rows``."""
-        return f"{str(self.dtype).removeprefix('torch.')} {self.way}"
+        """As it is called in a cache and on screen: ``bfloat16 rows compiled``."""
+        words = [str(self.dtype).removeprefix("torch."), self.way, *["compiled"] * self.compiled]
+        return " ".join(words)
 
 
 FULL = Form(torch.float32)  # what films are computed in
 
 
 def forms(device: torch.device, precision: Precision, ways: Sequence[Way]) -> list[Form]:
-    """What to try, the safe one first: films have that alone, on stage the fastest plays."""
+    """What to try, the safe one first: films have that alone, on stage the fastest plays.
+
+    The last one is the likeliest to be that.
+    """
     if precision == "full":
         return [FULL]
     ways = [way for way in ways if device.type == "cpu" or way not in _PROCESSORS_ALONE]
-    return [Form(dtype, way) for way in ways for dtype in dtypes(device)]
+    found = [Form(dtype, way) for way in ways for dtype in dtypes(device)]
+    return found[-1:] if precision == "likeliest" else found
 
 
 def dtypes(device: torch.device) -> list[torch.dtype]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from instrument.decoder.compiled import CompiledPaint, package_of, with_compiled
 from instrument.decoder.forms import Form, Way, forms
 from instrument.decoder.graphed import GraphedDecoder
 from instrument.decoder.models import HistoryDetails, ModelManifest
@@ -42,8 +43,11 @@ def open_history(
     def opened(form: Form) -> NetworkDecoder:
         with torch.inference_mode():
             network = SnapshotNetwork(make(chosen, form), packed, chosen, form.dtype)
+            if form.compiled:
+                network.paint = CompiledPaint(package_of(manifest.spec), network)
             live = chosen.type == "cuda" and precision == "fast"
             kind = GraphedDecoder if live else NetworkDecoder
             return kind(manifest.spec, network, chosen)
 
-    return in_forms(manifest.spec, forms(chosen, precision, ways), opened, chosen, threads)
+    found, warmup = with_compiled(manifest, chosen, precision, forms(chosen, precision, ways))
+    return in_forms(manifest.spec, found, opened, chosen, threads, warmup)

@@ -71,6 +71,11 @@ class NetworkDecoder:
         """What this decoder is."""
         return self._spec
 
+    @property
+    def network(self) -> nn.Module:
+        """The network that is played."""
+        return self._network
+
     def decode(self, z: F32, parameters: Mapping[str, F32]) -> U8:
         """See `Decoder.decode`. Raises ValueError on shapes, DecodeError on NaN and infinity."""
         return self._decode(z, parameters, np.uint8, _levels)

@@ -18,12 +18,13 @@ This module knows no device and no files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from instrument.decoder.forms import FULL
+from instrument.decoder.compiled import CompiledPaint, package_of, with_compiled
+from instrument.decoder.forms import FULL, Form
 from instrument.decoder.models import ModelManifest, ProceduralDetails
 from instrument.decoder.network import NetworkDecoder, choose_device
 from instrument.decoder.protocol import Precision
@@ -69,6 +70,7 @@ class ProceduralNetwork(nn.Module):
 
     def __init__(self, dims: int, size: tuple[int, int], seed: int) -> None:
         super().__init__()
+        self.paint: Callable[[Tensor, Tensor | None], Tensor] = self._paint
         self._draw_weights(dims, torch.Generator().manual_seed(seed))
         self._lay_out_grid(*size)
 
@@ -114,10 +116,13 @@ class ProceduralNetwork(nn.Module):
 
     def forward(self, z: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """Pictures of z; ``/model/truncation`` draws the style towards the middle picture."""
+        return self.paint(z, parameters.get("/model/truncation"))
+
+    def _paint(self, z: Tensor, psi: Tensor | None) -> Tensor:
         style = z @ self.to_style
         style = (style + 0.5 * torch.sin(1.2 * style @ self.style_sine)) / 1.06
-        if (truncation := parameters.get("/model/truncation")) is not None:
-            style = style * truncation[:, None]
+        if psi is not None:
+            style = style * psi[:, None]
         return self._shade(self._fields(style), style @ self.colour)
 
     def _fields(self, style: Tensor) -> Tensor:
@@ -295,6 +300,12 @@ def open_model(
     details = manifest.details
     assert isinstance(details, ProceduralDetails)
     chosen = choose_device(device, threads)
-    network = ProceduralNetwork(manifest.latent.size, manifest.size, details.seed)
-    decoder = NetworkDecoder(manifest.spec, network, chosen)
-    return in_forms(manifest.spec, [FULL], lambda form: decoder, chosen, threads)
+
+    def opened(form: Form) -> NetworkDecoder:
+        network = ProceduralNetwork(manifest.latent.size, manifest.size, details.seed)
+        if form.compiled:
+            network.paint = CompiledPaint(package_of(manifest.spec), network)
+        return NetworkDecoder(manifest.spec, network, chosen)
+
+    found, warmup = with_compiled(manifest, chosen, precision, [FULL])
+    return in_forms(manifest.spec, found, opened, chosen, threads, warmup)

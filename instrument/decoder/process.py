@@ -22,6 +22,7 @@ import numpy as np
 from instrument.decoder.child import Child, Prefers, describe_exit
 from instrument.decoder.exchange import Message, Request, Word, encode_parameters
 from instrument.decoder.models import ModelManifest
+from instrument.decoder.protocol import Precision
 from instrument.frame import Frame
 from instrument.latent.space import F32
 from instrument.timebase import WallClock
@@ -55,11 +56,10 @@ class DecoderProcess:
 
     def __init__(
         self, manifest: ModelManifest, device: str = "auto", threads: int = 0,
-        prefers_card: Prefers | None = None,
+        prefers_card: Prefers | None = None, precision: Precision = "fast",
     ) -> None:  # fmt: skip
-        self.spec = manifest.spec
-        self._manifest, self._device = manifest, device
-        self._threads, self._prefers_card = threads, prefers_card
+        self.spec, self._manifest, self._device = manifest.spec, manifest, device
+        self._threads, self._prefers_card, self._precision = threads, prefers_card, precision
         self._clock = WallClock()
         self._lock = threading.RLock()
         self._pictures = threading.Condition(self._lock)  # somebody waits for a picture
@@ -263,7 +263,7 @@ class DecoderProcess:
             self._life = life
         try:
             gently = self._gently and not self._restarts
-            life.child.start(self._device, self._threads, gently=gently)
+            life.child.start(self._device, self._threads, self._precision, gently)
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

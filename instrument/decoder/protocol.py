@@ -17,8 +17,9 @@ class DecodeError(InstrumentError):
     """A z that gives no picture: what came out holds values that are no numbers."""
 
 
-# Films are computed in full precision; on stage whatever is fastest and looks the same.
-Precision = Literal["full", "fast"]
+# Films are computed in full precision; on stage whatever is fastest and looks the same, compiled
+# too as soon as that is ready. `likeliest` is what that turns out to be as a rule, and no more.
+Precision = Literal["full", "fast", "compiled", "likeliest"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gently", action="store_true")
-    parser.add_argument("--precision", choices=["full", "fast"], default="fast")
+    parser.add_argument("--precision", choices=["full", "fast", "compiled"], default="fast")
     return parser.parse_args()
 
 

@@ -30,39 +30,48 @@ _OPAQUE = 16.0  # what the heads add to a fourth band: its sigmoid is 1 to the l
 _BANDS = 4  # red, green, blue and opaque: pixels of whole words
 
 
-class RowPainter:
-    """Paints what `network.paint` paints, as ``F32[n, 4, h, w]`` in 0..1, the last band 1."""
+class RowPainter(nn.Module):
+    """Paints what `network.paint` paints, as ``F32[n, 4, h, w]`` in 0..1, the last band 1.
+
+    What is laid out otherwise are its buffers; they stay where they are when weights move.
+    """
 
     def __init__(self, network: SkipGenerator, dtype: torch.dtype) -> None:
-        self._network = network
+        super().__init__()
+        self._seen = (network,)  # in a tuple: it may have this painter as a part, not both
         self._octaves = [octave for octave in network.octaves if isinstance(octave, Octave)]
         finishes = [one for one in network.finish if isinstance(one, WithoutStripes)]
         self._layers = [layer for octave in self._octaves for layer in _layers(octave)]
         self._widths = [3 * layer.conv.out_channels for layer in self._layers]
         self._dtype = dtype
         # Beside every pixel's grain a 1: one product adds the shift and some of the grain.
-        self._grounds = [
-            torch.stack((torch.ones_like(grain), grain), dim=1)
-            for grain in (octave.grain.flatten() for octave in self._octaves)
-        ]
+        grains = [octave.grain.flatten() for octave in self._octaves]
+        for index, grain in enumerate(grains):
+            ground = torch.stack((torch.ones_like(grain), grain), dim=1)
+            self.register_buffer(f"ground_{index}", ground, persistent=False)
         self._taps = [finish.taps.tolist() for finish in finishes]
-        self._film = torch.empty(0)
-        self._film_bias = torch.empty(0)
-        self._heads: list[tuple[Tensor, Tensor]] = []
 
     def refresh(self) -> None:
         """Take the weights that the network has now."""
         # Channel 2·sub-pixel + colour lies as a pixel's bands do; the fourth is _OPAQUE once.
-        self._film = torch.cat([layer.film.weight for layer in self._layers])
-        self._film_bias = torch.cat([layer.film.bias for layer in self._layers])
-        self._heads.clear()
-        for index, head in enumerate(self._network.heads):
+        self._take("film", torch.cat([layer.film.weight for layer in self._layers]))
+        self._take("film_bias", torch.cat([layer.film.bias for layer in self._layers]))
+        for index, head in enumerate(self._seen[0].heads):
             assert isinstance(head, nn.Conv2d) and head.bias is not None
             weight = head.weight.reshape(3, 4, -1, 3, 3).transpose(0, 1)  # [4, 3, width, 3, 3]
             weight = F.pad(weight, (0, 0) * 3 + (0, 1)).flatten(0, 1)
             bias = F.pad(head.bias.view(3, 4).T, (0, 1), value=0.0 if index else _OPAQUE)
             weight = weight.contiguous(memory_format=torch.channels_last)
-            self._heads.append((weight, bias.flatten()))
+            self._take(f"head_{index}", weight)
+            self._take(f"head_bias_{index}", bias.flatten())
+
+    def _take(self, name: str, tensor: Tensor) -> None:
+        """Have `tensor` as the buffer `name`, in the memory it had before."""
+        there = dict(self.named_buffers()).get(name)
+        if there is None:
+            self.register_buffer(name, tensor, persistent=False)
+        else:
+            there.copy_(tensor)
 
     def paint(self, w: Tensor) -> Tensor:
         """w [n, mapped] → [n, 4, h, w], channels last."""
@@ -70,15 +79,16 @@ class RowPainter:
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
     def _paint_one(self, w: Tensor) -> Tensor:
-        network = self._network
-        film = F.linear(w, self._film, self._film_bias)
+        network = self._seen[0]
+        film = F.linear(w, self.get_buffer("film"), self.get_buffer("film_bias"))
         films = iter(torch.split(film, self._widths, dim=1))
         seed = network.seed_full(network.seed_low(w))
         x = seed.view(1, network.spec.widths[0], SEED_SIZE, SEED_SIZE)
         x = x.to(self._dtype, memory_format=torch.channels_last)
         picture: Tensor | None = None
-        silent = len(self._octaves) - len(self._heads)
-        for index, (octave, ground) in enumerate(zip(self._octaves, self._grounds, strict=True)):
+        silent = len(self._octaves) - len(network.heads)
+        for index, octave in enumerate(self._octaves):
+            ground = self.get_buffer(f"ground_{index}")
             if octave.doubles:
                 x = double(x)
             for layer in _layers(octave):
@@ -91,7 +101,7 @@ class RowPainter:
 
     def _light(self, x: Tensor, index: int) -> Tensor:
         """What a head adds to the picture: float32 [1, 4, 2h, 2w], channels last."""
-        weight, bias = self._heads[index]
+        weight, bias = self.get_buffer(f"head_{index}"), self.get_buffer(f"head_bias_{index}")
         height, width = x.shape[2:]
         cells = F.conv2d(x, weight, bias, padding=1).permute(0, 2, 3, 1)  # [1, h, w, 16]
         pixels = cells.reshape(height, width, 2, 2 * _BANDS).transpose(1, 2).float()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 
 from instrument import InstrumentError
 from instrument.decoder.choices import Choice, choice_key, recall, remember
+from instrument.decoder.compiled import Warmup
 from instrument.decoder.forms import Form
 from instrument.decoder.network import NetworkDecoder
 from instrument.decoder.protocol import DecoderSpec, OnCard
@@ -51,7 +52,7 @@ class TunedDecoder:
 
     def __init__(
         self, spec: DecoderSpec, forms: Sequence[Form], make: Open, key: str, threads: int,
-        set_threads: Threads = torch.set_num_threads,
+        set_threads: Threads = torch.set_num_threads, warmup: Warmup | None = None,
     ) -> None:  # fmt: skip
         self._spec, self._forms, self._make, self._key = spec, list(forms), make, key
         self._measures_threads, self._set_threads = threads == 0, set_threads
@@ -60,6 +61,7 @@ class TunedDecoder:
         self.form = self._forms[0]
         self.spent = 0.0  # s of trying
         self._usual = 0.0  # s for a picture
+        self._warmup = warmup  # makes one more form, in its own time
         self._steps: Iterator[None] | None = self._trials()
         known = recall(key)
         chosen = [form for form in self._forms if known is not None and form.name == known.form]
@@ -98,7 +100,9 @@ class TunedDecoder:
         return self._best.decode_on_card(z, parameters)
 
     def idle(self) -> bool:
-        """Try a little more, for about two pictures' time; False when all is tried."""
+        """Try a little more, for about two pictures' time; False when there is nothing to try."""
+        if self._steps is None:
+            self._look_for_one_more()
         if self._steps is None:
             return False
         begun = self._clock.now()
@@ -114,12 +118,27 @@ class TunedDecoder:
             remember(Choice(self._key, self.form.name, self.threads))
         return self._steps is not None
 
+    def _look_for_one_more(self) -> None:
+        if self._warmup is None or (ready := self._warmup.poll()) is None:
+            return
+        if ready:
+            self.spent = 0.0
+            self._steps = self._try_forms([self._warmup.form])
+        self._warmup = None
+
     def settle(self) -> None:
-        """Try everything now."""
+        """Try everything there is now."""
         while self.idle():
             pass
 
     def _trials(self) -> Iterator[None]:
+        # The likeliest first: time may be up.
+        yield from self._try_forms(reversed(self._forms[1:]))
+        if self._measures_threads:
+            yield from self._try_threads()
+
+    def _try_forms(self, forms: Iterable[Form]) -> Iterator[None]:
+        """Each against the best so far; they must look like what plays now."""
         self._usual = self._seconds(self._best)
         yield
         z = _positions(self._spec, self._few(_TRIED))
@@ -127,10 +146,8 @@ class TunedDecoder:
         for row in z:
             wanted.append(self._best.decode(row[None], {}))
             yield
-        for form in reversed(self._forms[1:]):  # the likeliest first: time may be up
+        for form in forms:
             yield from self._try_form(form, z, wanted)
-        if self._measures_threads:
-            yield from self._try_threads()
 
     def _try_form(self, form: Form, z: F32, wanted: list[U8]) -> Iterator[None]:
         with ThreadPoolExecutor(1, "opening a form") as pool:  # meanwhile pictures go on
@@ -186,18 +203,20 @@ class TunedDecoder:
 
 
 def in_forms(
-    spec: DecoderSpec, forms: Sequence[Form], make: Open, device: torch.device, threads: int
-) -> NetworkDecoder | TunedDecoder:
+    spec: DecoderSpec, forms: Sequence[Form], make: Open, device: torch.device, threads: int,
+    warmup: Warmup | None = None,
+) -> NetworkDecoder | TunedDecoder:  # fmt: skip
     """A decoder that plays the fastest of `forms`; where there is nothing to find out, the first.
 
-    `threads` 0: as many as turn out to be fastest.
+    `threads` 0: as many as turn out to be fastest. What `warmup` makes is tried once it is made.
     """
     on_processor = device.type == "cpu"
-    if len(forms) == 1 and (threads > 0 or not on_processor):
+    if len(forms) == 1 and warmup is None and (threads > 0 or not on_processor):
         return make(forms[0])
     counted = threads if on_processor else 1
-    key = choice_key(spec, str(device), torch.__version__, counted)
-    return TunedDecoder(spec, forms, make, key, counted)
+    names = [form.name for form in forms]
+    key = choice_key(spec, str(device), torch.__version__, counted, names)
+    return TunedDecoder(spec, forms, make, key, counted, warmup=warmup)
 
 
 def likeness(one: U8, other: U8) -> float:
