@@ -1,7 +1,7 @@
 """The process that compiles a model: started by `compiled`, never by hand.
 
-``FOLDER SPACE HEIGHT WIDTH``. It takes what nobody else wants of a processor, and ends when its
-standard input does. Exits with 0 once the package lies in its place, else with 1 and a line.
+``FOLDER SPACE HEIGHT WIDTH [gently]``. It ends when its standard input does. Exits with 0 once the
+package lies in its place, else with 1 and a line.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from instrument.decoder.models import read_manifest
 from instrument.decoder.spaces import in_space
 
 
-def main(folder: str, space: str, height: str, width: str) -> int:
+def main(folder: str, space: str, height: str, width: str, how: str = "") -> int:
     """Compile; the exit code."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _stand_back()
+    if how == "gently":
+        _stand_back()
     import torch
 
     from instrument.decoder.compiled import compile_into, package_of

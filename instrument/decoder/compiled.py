@@ -165,18 +165,22 @@ class Warmup:
                 return False
             with contextlib.suppress(OSError):
                 self._process = subprocess.Popen(
-                    compiling(self._manifest), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL, env=child_environment(),
+                    compiling(self._manifest, gently=True), stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=child_environment(),
                 )  # fmt: skip
             return None if self._process is not None else False
         code = self._process.poll()
         return None if code is None else code == 0
 
 
-def compiling(manifest: ModelManifest) -> list[str]:
-    """The command that compiles the likeliest form of a model into its place, quietly."""
+def compiling(manifest: ModelManifest, *, gently: bool = False) -> list[str]:
+    """The command that compiles the likeliest form of a model into its place.
+
+    `gently` it takes what nobody else wants of a processor. It ends when its input does.
+    """
     height, width = manifest.size
-    told = [str(manifest.folder.absolute()), name_of(manifest.latent), str(height), str(width)]
+    told = [str(manifest.folder.absolute()), name_of(manifest.latent), str(height), str(width),
+            *["gently"] * gently]  # fmt: skip
     return [sys.executable, "-P", "-m", "instrument.decoder.compile_child", *told]
 
 

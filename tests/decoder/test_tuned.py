@@ -218,3 +218,48 @@ def test_likeness_is_of_levels():
     assert likeness(one, one) == np.inf
     assert likeness(one, one + 1) == pytest.approx(48.13, abs=0.01)
     assert likeness(one, one - 1) == pytest.approx(48.13, abs=0.01)
+
+
+# --- a form that is made while others play
+
+
+class Making:
+    """A warm-up that is asked `asked` times before it knows."""
+
+    def __init__(self, form, ready, asked=3):
+        self.form, self.ready, self.left = form, ready, asked
+
+    def poll(self):
+        self.left -= 1
+        return self.ready if self.left <= 0 else None
+
+
+COMPILED = Form(torch.bfloat16, "rows", compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "off", "ready", "plays"),
+    [(0.004, 0, True, COMPILED), (0.020, 0, True, FULL), (0.004, 40, True, FULL),
+     (0.004, 0, False, FULL)],
+    ids=["faster", "slower", "unlike", "failed"],
+)  # fmt: skip
+def test_a_form_that_is_made_meanwhile_plays_if_it_is_better(stage, seconds, off, ready, plays):
+    decoder = stage.open({FULL: (0.010,), COMPILED: (seconds, off)})
+    decoder._forms, decoder._warmup = [FULL], Making(COMPILED, ready)
+    decoder.settle()
+    assert decoder.form == FULL and len(stage.kept) == 1
+    while decoder._warmup is not None:  # as a process does after every picture
+        if not decoder.idle():
+            assert decoder.form == FULL, "it goes on as it was"
+    decoder.settle()
+    assert decoder.form == plays
+    assert decoder.idle() is False
+
+
+def test_while_a_form_is_made_nobody_is_kept_busy(stage):
+    decoder = stage.open({FULL: (0.010,)})
+    decoder.settle()
+    decoder._warmup = Making(COMPILED, True, asked=1000)
+    before = stage.watch.time
+    assert not any(decoder.idle() for _ in range(100))
+    assert stage.watch.time == before
