@@ -61,10 +61,11 @@ def compile_apart(manifest: ModelManifest) -> None:
 
 def _compared(manifest: ModelManifest) -> tuple[float, float, str]:
     """ms a picture of the safe form and of the one that will play, in turn; that one's name."""
+    from instrument.decoder.forms import FULL
     from instrument.decoder.runtime import open_decoder
     from instrument.decoder.tuned import TunedDecoder
 
-    best, form = open_decoder(manifest, "cpu", 1, "fast"), "it is"
+    best, form = open_decoder(manifest, "cpu", 1, "fast"), FULL.name
     if isinstance(best, TunedDecoder):
         best.settle()
         form = best.form.name

@@ -85,7 +85,8 @@ class Mapping(nn.Module):
         Only the first `cutoff` layers are drawn, all of them if that is None.
         """
         if isinstance(psi, Tensor):
-            if bool((psi == 1.0).all()):
+            # What is compiled (`compiled`) cannot go by what numbers say: 1 leaves w all the same.
+            if not torch.compiler.is_exporting() and bool((psi == 1.0).all()):
                 return w
             psi = psi.to(w)[:, None, None]
         elif psi == 1.0:
