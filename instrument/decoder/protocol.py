@@ -108,7 +108,7 @@ class PatientDecoder(Decoder, Protocol):
     """A decoder that finds out between pictures how to be faster."""
 
     def idle(self) -> bool:
-        """Try a little more, for about two pictures' time; False when all is tried."""
+        """Try a little more, for about two pictures' time; False: nothing is left to try now."""
         ...
 
 
