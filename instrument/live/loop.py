@@ -162,7 +162,8 @@ class Loop:
         events = [*self._script.take_due(due), *events, *reports]
         events.sort(key=lambda event: event.time)
         for event in arrived:
-            if event.address != EVENED:  # no hand waits for it
+            # No hand waits for what the pacer says, nor for light before there is any.
+            if event.address != EVENED and (self._projection is None or self._projection.is_lit):
                 self.meters.event(self._index, event.time)
         before = self._performance
         self._performance = self._performer.advance(before, due, events)

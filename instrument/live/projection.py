@@ -109,6 +109,11 @@ class Projection:
                 return decks.message(number)
         return None
 
+    @property
+    def is_lit(self) -> bool:
+        """Whether a decoded picture was shown."""
+        return self._shown_index >= 0
+
     def ask(self, index: int, z: F32, values: F64) -> None:
         """Ask for the pictures of row `index`; waits for nothing."""
         if self._screen.carriage is not None:  # the pacer looks at pictures where the host has them

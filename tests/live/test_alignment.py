@@ -168,3 +168,11 @@ def test_what_takes_longer_every_now_and_then_is_allowed_for() -> None:
     )
     assert alignment.aligned
     assert moved == pytest.approx(0.002, abs=0.0007)  # so much earlier do all ticks begin
+
+
+@pytest.mark.parametrize(("when", "counted"), [(0.01, False), (1.5, True)])
+def test_before_there_is_light_nobody_waits_for_it(seen, when, counted) -> None:
+    """Else the display said for minutes how long the model took to load."""
+    events = [ControlEvent("/noise/strength", 0.5, when)]
+    _, loop, _ = seen(first=0.0, decode=0.3, seconds=3.0, events=events)
+    assert (loop.meters.last_latency() is not None) == counted
