@@ -12,7 +12,6 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -45,12 +44,7 @@ class Stalls:
                 begun.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._probes:
             lines = "\n".join(self._end()).split("\n")
             found = sorted(tuple(map(float, line.split())) for line in lines if line)
