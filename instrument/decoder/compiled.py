@@ -132,7 +132,8 @@ class CompiledPaint:
                 str(path), "model", False, 1, -1
             )
         except Exception as error:  # a file that was cut, another torch's, another system's
-            path.unlink(missing_ok=True)  # it would fail at every start
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # it would fail at every start
             raise InstrumentError(f"{path}: not compiled for this machine ({error})") from error
         self._network = network
         self._tensors: list[Tensor] = []

@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
@@ -35,6 +34,7 @@ _HANG = 10.0  # usual decodes without an answer
 _ERRORS = 3  # in a row, then a fresh process
 _HEALTHY = 30.0  # s of life after which earlier trouble is forgotten
 _LONGEST_PAUSE = 10.0  # s between two lives
+_SAFELY = 3  # lives in a row that ended in trouble: then the model is played in its safe form
 _GONE = "gone"
 _SMOOTHING = 0.1  # share of the newest decode in the usual one
 
@@ -137,12 +137,7 @@ class DecoderProcess:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def post(self, index: int, z: F32, parameters: Mapping[str, float]) -> None:
@@ -240,7 +235,7 @@ class DecoderProcess:
 
     def _live_on(self) -> None:
         troubles = 0
-        while (reason := self._live_once()) is not None:
+        while (reason := self._live_once(troubles >= _SAFELY)) is not None:
             with self._lock:
                 if self._was_healthy():
                     troubles = 0
@@ -253,7 +248,7 @@ class DecoderProcess:
         ready = None if self._life is None else self._life.ready
         return ready is not None and self._clock.now() - ready > _HEALTHY
 
-    def _live_once(self) -> str | None:
+    def _live_once(self, safely: bool) -> str | None:
         """One life from start to end; why another should follow, or None."""
         life = _Life(Child(self._manifest, lambda m: self._hear(life, m), self._prefers_card))
         with self._lock:
@@ -263,7 +258,8 @@ class DecoderProcess:
             self._life = life
         try:
             gently = self._gently and not self._restarts
-            life.child.start(self._device, self._threads, self._precision, gently)
+            precision = "full" if safely else self._precision  # what is fast may be at fault
+            life.child.start(self._device, self._threads, precision, gently)
         except OSError as error:
             life.child.end()
             return f"cannot be started ({error})"

@@ -69,9 +69,20 @@ class TunedDecoder:
             self.form, self._steps = chosen[0], None
             self.threads = known.threads if self._measures_threads else self.threads
         set_threads(self.threads)
-        self._best = make(self.form)
+        self._best = self._chosen_or_safe()
         self._last: F32 = _positions(spec, 1)
         self._pixels: U8 = np.empty((*spec.size, 4), np.uint8)
+
+    def _chosen_or_safe(self) -> NetworkDecoder:
+        """What was chosen before may be here no longer: the safe form always is."""
+        try:
+            return self._make(self.form)
+        except _NOT_HERE:
+            if self.form == self._forms[0]:
+                raise
+        self._forms.remove(self.form)
+        self.form, self._steps = self._forms[0], self._trials()
+        return self._make(self.form)
 
     @property
     def spec(self) -> DecoderSpec:

@@ -166,6 +166,21 @@ def test_pictures_go_on_under_repeated_kills(card):
 
 
 @posix
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
+def test_whoever_dies_again_and_again_is_played_in_the_safe_form(card):
+    """What is fast may be what kills it: then another life in that form is no better."""
+    with DecoderProcess(card(), precision="compiled") as process:
+        for life, precision in enumerate(["compiled"] * 3 + ["full"]):
+            until(lambda life=life: process.restarts == life and process.state == "ready")
+            words = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+            assert words[words.index("--precision") + 1] == precision
+            if life < 3:
+                os.kill(process.pid, signal.SIGKILL)
+        process.post(1, card_z(5), {})
+        assert shown(process.newest(0, LONG)) == 5
+
+
+@posix
 def test_a_stopped_process_is_replaced(card):
     with DecoderProcess(card()) as process:
         process.post(0, card_z(1), {})

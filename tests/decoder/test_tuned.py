@@ -220,6 +220,23 @@ def test_likeness_is_of_levels():
     assert likeness(one, one - 1) == pytest.approx(48.13, abs=0.01)
 
 
+@pytest.mark.parametrize("error", [InstrumentError("gone"), RuntimeError("damaged")])
+def test_a_chosen_form_that_is_here_no_longer_leaves_the_safe_one(stage, error):
+    stage.known = Choice("key", HALF.name, 1)
+
+    def make(form):
+        if form == HALF:
+            raise error
+        return Timed(stage, 0.01)
+
+    decoder = TunedDecoder(SPEC, [FULL, HALF, ROWS], make, "key", 1, stage.set_threads)
+    assert decoder.form == FULL and decoder.decode(Z, {}).shape == (1, *SPEC.size, 3)
+    decoder.settle()
+    assert decoder.form == FULL
+    with pytest.raises(type(error)):
+        TunedDecoder(SPEC, [HALF], make, "key", 1, stage.set_threads)
+
+
 # --- a form that is made while others play
 
 
