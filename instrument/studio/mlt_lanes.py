@@ -79,11 +79,9 @@ class Reader:
         self.count += times * (1 if footage else self._size(service))
         if self.count > MOST_CLIPS:
             self.document.fail(entry, f"more than {MOST_CLIPS} clips, nested ones included")
+        add = self._footage if footage else self._nested
         for _ in range(times):
-            frames = self._footage(lane, entry, service) if footage else 0
-            if not footage:
-                frames = self._nested(lane, entry, service)
-            lane.length += frames
+            lane.length += add(lane, entry, service)
 
     def _record(self, lane: Lane, entry: Element, frames: int) -> FrameRange:
         """The next `frames` frames of a lane."""
@@ -113,9 +111,8 @@ class Reader:
         lane.clips.append(_shaded(clip, effects, start))
         faded = np.flatnonzero(_opacity(lane.clips[-1]) < 1.0)
         if len(faded):
-            lane.faded.append(
-                FrameRange(record.start + int(faded[0]), record.start + int(faded[-1]) + 1)
-            )
+            first, last = record.start + int(faded[0]), record.start + int(faded[-1])
+            lane.faded.append(FrameRange(first, last + 1))
         for verdict, what in (*source.notes, *effects.notes):
             self.remark(verdict, what, record)
         return frames
