@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from instrument import InstrumentError
 from instrument.cli.console import report, say
 from instrument.cli.models import AsJson
 from instrument.decoder.models import ModelManifest, find_model
 from instrument.decoder.protocol import Decoder
 from instrument.decoder.spaces import in_space
-from instrument.resources import child_environment
 from instrument.timebase import WallClock
 
 _ROUNDS = 9
@@ -29,7 +26,7 @@ def compile_command(
 ) -> None:
     """Have torch compile a model for this processor; `play` takes it from then on, if faster."""
     manifest = in_space(find_model(model, say), space)
-    from instrument.decoder.compiled import package_of  # torch: only when it is needed
+    from instrument.decoder.compiled import compile_apart, package_of  # torch: only if needed
 
     path, clock = package_of(manifest.spec), WallClock()
     begun = clock.now()
@@ -43,20 +40,6 @@ def compile_command(
         "ms_before": before, "ms_after": after, "form": form,
     }  # fmt: skip
     report(fields, as_json, f"{manifest.name}: {before} -> {after} ms a picture, as {form}")
-
-
-def compile_apart(manifest: ModelManifest) -> None:
-    """Compile in a process of its own. Raises InstrumentError with what it says."""
-    from instrument.decoder.compiled import compiling
-
-    ended = subprocess.Popen(
-        compiling(manifest), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=child_environment(), text=True, errors="replace",
-    )  # fmt: skip
-    assert ended.stderr is not None
-    lines = [line for line in ended.stderr.read().splitlines() if line.strip()]
-    if ended.wait():
-        raise InstrumentError(lines[-1] if lines else f"{manifest.name}: compiling ended early")
 
 
 def _compared(manifest: ModelManifest) -> tuple[float, float, str]:

@@ -36,6 +36,7 @@ from instrument.decoder.model_cache import cache_folder
 from instrument.decoder.models import ModelManifest
 from instrument.decoder.protocol import DecoderSpec, Precision
 from instrument.decoder.spaces import name_of
+from instrument.latent.arrays import write_atomically
 from instrument.resources import child_environment
 
 _VERSION = 1  # of what is compiled: another, and all is compiled anew
@@ -82,7 +83,7 @@ def compile_into(path: Path, network: nn.Module, z: Tensor) -> None:
     """Compile the pictures of `network`, a `Painter`, for positions like `z`; `path` is written
     whole or not at all.
 
-    Raises InstrumentError where there is no compiler, or torch cannot compile it.
+    Raises InstrumentError where there is no compiler, torch cannot compile it, or the disk says no.
     """
     if compiler() is None:
         raise InstrumentError(
@@ -102,20 +103,10 @@ def compile_into(path: Path, network: nn.Module, z: Tensor) -> None:
         except Exception as error:  # whatever a compiler may say, of classes without number
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise InstrumentError(f"cannot be compiled by torch ({reason})") from error
-        _put(made, path)
-
-
-def _put(made: Path, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(made, partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InstrumentError(f"{path}: cannot be written ({error.strerror or error})") from error
+        with contextlib.suppress(OSError):  # what cannot be made cannot be written to either
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with made.open("rb") as package, write_atomically(path) as file:
+            shutil.copyfileobj(package, file)
 
 
 class CompiledPaint:
@@ -137,15 +128,30 @@ class CompiledPaint:
             raise InstrumentError(f"{path}: not compiled for this machine ({error})") from error
         self._network = network
         self._tensors: list[Tensor] = []
-        self._all = torch.ones(1)
+        self._untruncated = torch.ones(1)
 
     def __call__(self, z: Tensor, psi: Tensor | None) -> Tensor:
         """See `Painter`."""
         # The first time, not before: by then the weights are where they stay.
         self._tensors = self._tensors or list(_state(self._network).values())
-        inputs = [z, self._all if psi is None else psi, *self._tensors]
+        inputs = [z, self._untruncated if psi is None else psi, *self._tensors]
         picture: Tensor = self._package.boxed_run(inputs)[0]
         return picture
+
+
+def compile_apart(manifest: ModelManifest) -> None:
+    """Have the likeliest form of a model compiled into its place, in a process of its own; wait.
+
+    Raises InstrumentError with what it says.
+    """
+    process = subprocess.Popen(
+        compiling(manifest), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, env=child_environment(), text=True, errors="replace",
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = process.stderr.read().strip().splitlines()
+    if code := process.wait():
+        raise InstrumentError(said[-1] if said else f"{manifest.name}: compiling ended with {code}")
 
 
 class Warmup:

@@ -48,7 +48,8 @@ def open_model(
         network = SkipGenerator(spec).to(on)
         network.register_buffer(MEAN, torch.empty(0))  # bound to the weights' vector
         rows = RowPainter(network, form.dtype) if form.way == "rows" else None
-        network.add_module("rows", rows)  # what it has of weights goes where the network's go
+        if rows is not None:  # what it has of weights goes where the network's go
+            network.add_module("rows", rows)
 
         def paint(z: Tensor, psi: Tensor | None) -> Tensor:
             w = z if from_w else network.map(z)

@@ -38,7 +38,9 @@ class RowPainter(nn.Module):
 
     def __init__(self, network: SkipGenerator, dtype: torch.dtype) -> None:
         super().__init__()
-        self._seen = (network,)  # in a tuple: it may have this painter as a part, not both
+        # In a tuple, which torch does not look into: the network has this painter as a part, and
+        # may not be a part of it in turn.
+        self._seen = (network,)
         self._octaves = [octave for octave in network.octaves if isinstance(octave, Octave)]
         finishes = [one for one in network.finish if isinstance(one, WithoutStripes)]
         self._layers = [layer for octave in self._octaves for layer in _layers(octave)]
@@ -67,11 +69,17 @@ class RowPainter(nn.Module):
 
     def _take(self, name: str, tensor: Tensor) -> None:
         """Have `tensor` as the buffer `name`, in the memory it had before."""
-        there = dict(self.named_buffers()).get(name)
+        there = self._buffers.get(name)
         if there is None:
             self.register_buffer(name, tensor, persistent=False)
         else:
             there.copy_(tensor)
+
+    def _own(self, name: str) -> Tensor:
+        """A buffer; `get_buffer` goes a longer way, twenty times a picture."""
+        tensor = self._buffers[name]
+        assert tensor is not None
+        return tensor
 
     def paint(self, w: Tensor) -> Tensor:
         """w [n, mapped] → [n, 4, h, w], channels last."""
@@ -80,7 +88,7 @@ class RowPainter(nn.Module):
 
     def _paint_one(self, w: Tensor) -> Tensor:
         network = self._seen[0]
-        film = F.linear(w, self.get_buffer("film"), self.get_buffer("film_bias"))
+        film = F.linear(w, self._own("film"), self._own("film_bias"))
         films = iter(torch.split(film, self._widths, dim=1))
         seed = network.seed_full(network.seed_low(w))
         x = seed.view(1, network.spec.widths[0], SEED_SIZE, SEED_SIZE)
@@ -88,7 +96,7 @@ class RowPainter(nn.Module):
         picture: Tensor | None = None
         silent = len(self._octaves) - len(network.heads)
         for index, octave in enumerate(self._octaves):
-            ground = self.get_buffer(f"ground_{index}")
+            ground = self._own(f"ground_{index}")
             if octave.doubles:
                 x = double(x)
             for layer in _layers(octave):
@@ -101,7 +109,7 @@ class RowPainter(nn.Module):
 
     def _light(self, x: Tensor, index: int) -> Tensor:
         """What a head adds to the picture: float32 [1, 4, 2h, 2w], channels last."""
-        weight, bias = self.get_buffer(f"head_{index}"), self.get_buffer(f"head_bias_{index}")
+        weight, bias = self._own(f"head_{index}"), self._own(f"head_bias_{index}")
         height, width = x.shape[2:]
         cells = F.conv2d(x, weight, bias, padding=1).permute(0, 2, 3, 1)  # [1, h, w, 16]
         pixels = cells.reshape(height, width, 2, 2 * _BANDS).transpose(1, 2).float()

@@ -33,7 +33,7 @@ def test_what_is_no_model_is_called_so(run, tmp_path):
 def test_a_model_is_compiled_once_and_measured_each_time(run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     compiled = []
-    monkeypatch.setattr("instrument.cli.models_compile.compile_apart", compiled.append)
+    monkeypatch.setattr("instrument.decoder.compiled.compile_apart", compiled.append)
     ran = run("models", "compile", "procedural-64", "--json")
     fields = json.loads(ran.out)
     assert ran.code == 0 and [one.name for one in compiled] == ["procedural-64"]
