@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,26 +69,29 @@ class Filming:
         self._workers, self._clock = workers, WallClock()
         self._crews: list[WorkerCrew] = []
         self._bare: list[_Bare] = []
+        self._until_exit = ExitStack()
         self.start_up = 0.0  # s until one worker's first frame
         self._pictures: list[Pixels] = []
 
     def __enter__(self) -> Self:
-        began = self._clock.now()
-        self._crews = [self._begun(count) for count in (1, self._workers)]
-        for frame in self._made(self._crews[0]):
-            self.start_up = self.start_up or self._clock.now() - began
-            self._pictures.append(frame.copy())
-        for _ in self._made(self._crews[1]):
-            pass
-        variables = worker_environment(), environment()
-        self._bare = [_Bare(self._model, self._frames, chosen) for chosen in variables]
+        with ExitStack() as begun:  # whoever fails to begin leaves no process behind
+            began = self._clock.now()
+            self._crews = [begun.enter_context(self._begun(n)) for n in (1, self._workers)]
+            for frame in self._made(self._crews[0]):
+                self.start_up = self.start_up or self._clock.now() - began
+                self._pictures.append(frame.copy())
+            for _ in self._made(self._crews[1]):
+                pass
+            for variables in (worker_environment(), environment()):
+                bare = _Bare(self._model, self._frames, variables)
+                begun.callback(bare.close)
+                self._bare.append(bare)
+                bare.decode()  # the first time is no measure
+            self._until_exit = begun.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for crew in self._crews:
-            crew.close()
-        for bare in self._bare:
-            bare.close()
+        self._until_exit.close()
 
     def round(self, number: int) -> dict[str, Spent]:
         """What each took: ``decode`` in a process with the environment of a worker, ``plain`` in
@@ -152,7 +156,6 @@ class _Bare:
             [sys.executable, "-P", "-m", _MODULE, str(model.folder.absolute()), str(frames)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables, text=True,
         )  # fmt: skip
-        self.decode()  # the first time is no measure
 
     def decode(self) -> Spent:
         """How long it took, by its own clocks."""

@@ -39,7 +39,8 @@ class Stalls:
             return self
         with ExitStack() as begun:
             begun.callback(self._end)
-            self._probes += [_probe(core) for core in sorted(os.sched_getaffinity(0))]
+            for core in sorted(os.sched_getaffinity(0)):
+                self._probes.append(_probe(core))
             if all(map(_is_watching, self._probes)):
                 begun.pop_all()
         return self

@@ -27,6 +27,7 @@ from instrument.decoder.compiled import CompiledPaint, package_of, with_compiled
 from instrument.decoder.forms import FULL, Form
 from instrument.decoder.models import ModelManifest, ProceduralDetails
 from instrument.decoder.network import NetworkDecoder, choose_device
+from instrument.decoder.procedural_grid import coordinates, half, spline
 from instrument.decoder.protocol import Precision
 from instrument.decoder.tuned import TunedDecoder, in_forms
 
@@ -105,13 +106,13 @@ class ProceduralNetwork(nn.Module):
     def _lay_out_grid(self, height: int, width: int) -> None:
         """Coordinates of the half-size grid, the way up from it, and the vignette."""
         self.size = (height, width)
-        self.coarse = (_half(height), _half(width))
-        y, x = _coordinates(self.size, self.coarse)
+        self.coarse = (half(height), half(width))
+        y, x = coordinates(self.size, self.coarse)
         self.register_buffer("x", x.reshape(1, -1))
         self.register_buffer("y", y.reshape(1, -1))
-        self.register_buffer("up_y", _spline(height, self.coarse[0]))
-        self.register_buffer("up_x", _spline(width, self.coarse[1]).T.contiguous())
-        y, x = _coordinates(self.size, self.size)
+        self.register_buffer("up_y", spline(height, self.coarse[0]))
+        self.register_buffer("up_x", spline(width, self.coarse[1]).T.contiguous())
+        y, x = coordinates(self.size, self.size)
         self.register_buffer("vignette", 1.15 * (x * x + y * y))
 
     def forward(self, z: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
@@ -224,11 +225,6 @@ class ProceduralNetwork(nn.Module):
         return 1 - torch.exp(-3.1 * (torch.stack(bands, dim=1) + 0.006))
 
 
-def _half(pixels: int) -> int:
-    """Half the size, except where that leaves too little to hold a fold."""
-    return max(-(-pixels // 2), min(pixels, 96))
-
-
 def _warped(x: Tensor, y: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
     """Bend the plane by `_OCTAVES` sines, each seeing what the ones before have bent."""
     frequency = 1.2
@@ -265,32 +261,6 @@ def _light(height: Tensor, angle: Tensor, short_side: int) -> tuple[Tensor, Tens
     slope = torch.cos(angle) * right + torch.sin(angle) * down
     lit = (0.78 - 0.55 * slope).mul_(upright).clamp_(min=0)
     return lit, 1 - upright, lit.square().square_().square_().square_()
-
-
-def _coordinates(size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """y and x of the centres of `grid` cells over `size` pixels; the short side is [-1, 1]."""
-    short = min(size)
-    lines = [
-        ((torch.arange(cells) + 0.5) * (length / cells) - length / 2) * (2 / short)
-        for length, cells in zip(size, grid, strict=True)
-    ]
-    y, x = torch.meshgrid(*lines, indexing="ij")
-    return y, x
-
-
-def _spline(fine: int, coarse: int) -> Tensor:
-    """``[fine, coarse]``: cubic B-spline weights, smooth to the second derivative."""
-    position = (torch.arange(fine) + 0.5) * (coarse / fine) - 0.5
-    first = position.floor().long()
-    t = position - first
-    weights = torch.stack(
-        [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], dim=1
-    )
-    matrix = torch.zeros(fine, coarse)
-    for k in range(4):
-        columns = (first + (k - 1)).clamp(0, coarse - 1)[:, None]
-        matrix.scatter_add_(1, columns, weights[:, k : k + 1] / 6)
-    return matrix
 
 
 def open_model(

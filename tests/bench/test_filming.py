@@ -83,6 +83,20 @@ def test_the_film_is_whole_and_every_process_ends(tmp_path):
     assert [bare._process.returncode for bare in filming._bare] == [0, 0]
 
 
+def test_what_cannot_begin_leaves_no_process_behind(tmp_path, monkeypatch):
+    model = at_size(find_model("procedural"), 32, tmp_path)
+    filming, begun = Filming(model, 2, 1, tmp_path), []
+
+    def refused(*given):
+        begun.extend(pid for crew in filming._crews for pid in crew.pids)
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("instrument.bench.filming._Bare", refused)
+    with pytest.raises(OSError, match="no more processes"):
+        filming.__enter__()
+    assert len(begun) == 2 and not any(crew.pids for crew in filming._crews)
+
+
 def test_a_worker_paints_the_model_it_is_told(tmp_path):
     model = at_size(find_model("procedural"), 32, tmp_path)
     bench = bench_from_json({"model": str(model.folder)})

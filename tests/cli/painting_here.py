@@ -3,8 +3,6 @@
 What worker processes make is the same (`test_render_workers`), but each takes seconds to start.
 """
 
-from types import TracebackType
-
 from instrument.cli.painting import painting_from_json
 from instrument.studio.crew_size import CrewSize
 from instrument.studio.worker_process import Machine, Opening
@@ -25,12 +23,7 @@ class CrewHere(Here):
     def __enter__(self) -> "CrewHere":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.rest()
 
     def start(self) -> None:
