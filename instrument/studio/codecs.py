@@ -54,7 +54,8 @@ STANDARD = Quality()
 class Codec:
     """One row of the table.
 
-    `pixels` names the pixel format for each depth, the usual depth first. `grid` is what height
+    `pixels` names the pixel format for each depth, the usual depth first. `options` are what the
+    encoder is told for a quality, a depth and a width. `grid` is what height
     and width must be multiples of (chroma is stored at half size), `smallest` what they must
     reach. `tag` is what players look for in the container, where it is not the usual one.
     """
@@ -62,7 +63,7 @@ class Codec:
     encoder: str
     pixels: Mapping[int, str]
     suffixes: tuple[str, ...]
-    options: Callable[[Quality, int], dict[str, str]]
+    options: Callable[[Quality, int, int], dict[str, str]]
     grid: Size = (1, 1)
     smallest: Size = (1, 1)
     ranges: tuple[Range, ...] = ("limited",)
@@ -76,45 +77,45 @@ _YUV420 = {8: "yuv420p", 10: "yuv420p10le"}
 _CODECS: dict[str, Codec] = {
     "h264": Codec(
         "libx264", _YUV420, _ANY,
-        lambda q, _: {"crf": _crf(q, 16), "preset": q.preset},
+        lambda q, _, width: {"crf": _crf(q, 16), "preset": q.preset, "mbtree": _mbtree(width)},
         grid=(2, 2), ranges=RANGES,
     ),
     "h265": Codec(
         "libx265", _YUV420, _ANY,
-        lambda q, _: {"crf": _crf(q, 18), "preset": q.preset, "x265-params": "log-level=error"},
+        lambda q, *_: {"crf": _crf(q, 18), "preset": q.preset, "x265-params": "log-level=error"},
         # Its coding units are 16 pixels and more; hvc1 is what QuickTime opens.
         grid=(2, 2), smallest=(16, 16), ranges=RANGES, tag="hvc1",
     ),
     "av1": Codec(
         "libsvtav1", _YUV420, (".mp4", ".mkv"),
-        lambda q, _: {"crf": _crf(q, 20), "preset": str(12 - _PATIENCES.index(q.preset))},
+        lambda q, *_: {"crf": _crf(q, 20), "preset": str(12 - _PATIENCES.index(q.preset))},
         grid=(2, 2), smallest=(64, 64), ranges=RANGES,
     ),
     "prores": Codec(
         "prores_ks", {10: "yuv422p10le"}, (".mov",),
-        lambda q, _: {"profile": "3", "vendor": "apl0"}, grid=(1, 2), intra=True,
+        lambda q, *_: {"profile": "3", "vendor": "apl0"}, grid=(1, 2), intra=True,
     ),
     "prores4444": Codec(
         "prores_ks", {10: "yuv444p10le"}, (".mov",),
-        lambda q, _: {"profile": "4", "vendor": "apl0"}, intra=True,
+        lambda q, *_: {"profile": "4", "vendor": "apl0"}, intra=True,
     ),
     "dnxhr": Codec(
         "dnxhd", {10: "yuv422p10le", 8: "yuv422p"}, (".mov",),
-        lambda q, depth: {"profile": "dnxhr_hqx" if depth == 10 else "dnxhr_hq"},
+        lambda q, depth, _: {"profile": "dnxhr_hqx" if depth == 10 else "dnxhr_hq"},
         grid=(1, 2), smallest=(120, 256), intra=True,
     ),
     "dnxhr444": Codec(
         "dnxhd", {10: "yuv444p10le"}, (".mov",),
-        lambda q, _: {"profile": "dnxhr_444"}, smallest=(120, 256), intra=True,
+        lambda q, *_: {"profile": "dnxhr_444"}, smallest=(120, 256), intra=True,
     ),
     "ffv1": Codec(
         "ffv1", {16: "gbrp16le", 12: "gbrp12le", 10: "gbrp10le", 8: "bgr0"}, (".mkv",),
-        lambda q, _: {"level": "3", "slices": "4", "slicecrc": "1"}, ranges=("full",), intra=True,
+        lambda q, *_: {"level": "3", "slices": "4", "slicecrc": "1"}, ranges=("full",), intra=True,
     ),
     # Measured: twice as fast as FFV1 and no larger; MOV keeps exact times, Matroska does not.
     "lossless": Codec(
         "libx264rgb", {8: "rgb24"}, (".mov",),
-        lambda q, _: {"qp": "0", "preset": "ultrafast"}, ranges=("full",),
+        lambda q, *_: {"qp": "0", "preset": "ultrafast"}, ranges=("full",),
     ),
 }  # fmt: skip
 _STILLS: dict[str, dict[int, str]] = {"png": {8: ".png", 16: ".png"}, "exr": {32: ".exr"}}
@@ -125,6 +126,16 @@ _NAMES = "NAME.mp4, NAME.mov, NAME.mkv, a folder, NAME.%05d.png or NAME.%05d.exr
 
 def _crf(quality: Quality, otherwise: int) -> str:
     return str(otherwise if quality.crf is None else quality.crf)
+
+
+def _mbtree(width: int) -> str:
+    """Whether x264 may weigh a block by what later frames take from it: "0" or "1".
+
+    It weighs eight macroblocks at a time, and in a row that ends before the eighth it reads memory
+    nobody has written: the same pictures would not always be the same film. Without it a film is
+    7 to 29 % larger, and .1 to .4 dB better (480 px, crf 16).
+    """
+    return "0" if -(-width // 16) % 8 else "1"
 
 
 @dataclass(frozen=True, slots=True)

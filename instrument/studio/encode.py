@@ -191,7 +191,7 @@ def _add_stream(
     except UnknownCodecError as error:
         raise InstrumentError(f"this build of PyAV has no {codec.encoder}") from error
     assert isinstance(stream, VideoStream)
-    stream.options = {**codec.options(quality, movie.depth)}
+    stream.options = {**codec.options(quality, movie.depth, size[1])}
     stream.height, stream.width = size
     stream.pix_fmt = movie.pixels
     context = stream.codec_context
