@@ -16,6 +16,7 @@ from instrument import InstrumentError
 from instrument.bench.load import Background
 from instrument.bench.parts import PARTS, Part
 from instrument.bench.rows import Effort, check_parts
+from instrument.decoder.child import KEEPING
 from instrument.resources import child_environment
 from instrument.timebase import WallClock
 
@@ -34,8 +35,8 @@ def measured_apart(part: Part, effort: Effort, out: Path, home: Path | None = No
     command = [sys.executable, "-P", "-m", "instrument.bench.child", part.letter,
                str(effort.rounds), full, str(effort.hours), str(out)]  # fmt: skip
     ended = subprocess.run(
-        command, env=environment_of(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True, errors="replace",
+        command, env=environment_of(home, decodes=part.decodes), stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, errors="replace",
     )  # fmt: skip
     if not out.exists():
         lines = ended.stderr.strip().splitlines() or [f"ended with {ended.returncode}"]
@@ -48,12 +49,16 @@ def measured_apart(part: Part, effort: Effort, out: Path, home: Path | None = No
     return document
 
 
-def environment_of(home: Path | None) -> dict[str, str]:
-    """The environment of a child that finds the package in the folder `home`, or our own."""
+def environment_of(home: Path | None, *, decodes: bool = False) -> dict[str, str]:
+    """The environment of a child that finds the package in the folder `home`, or our own.
+
+    One that `decodes` keeps its memory as decoder processes do.
+    """
+    own = {**(KEEPING if decodes else {}), **_OWN}
     if home is None:
-        return child_environment(**_OWN)
+        return child_environment(**own)
     paths = [str(home), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, **_OWN, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    return {**os.environ, **own, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
 
 
 def document_of(part: Part, effort: Effort) -> dict[str, Any]:

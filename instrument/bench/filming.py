@@ -23,7 +23,7 @@ import numpy as np
 
 from instrument.bench.film_worker import RATE, walk
 from instrument.bench.load import own_seconds
-from instrument.decoder.child import environment
+from instrument.decoder.child import decoding_environment, environment
 from instrument.decoder.models import ModelManifest
 from instrument.latent.sequence import ZSequence
 from instrument.studio.ahead import DecodeAhead
@@ -36,7 +36,7 @@ from instrument.studio.extras import NOTHING
 from instrument.studio.film import Pixels
 from instrument.studio.render_manifest import Manifest, usual_chunk
 from instrument.studio.shutter import Instant
-from instrument.studio.worker_process import Opening, worker_environment
+from instrument.studio.worker_process import Opening
 from instrument.studio.worker_wire import Slots
 from instrument.studio.workplace import Workplace
 from instrument.timebase import FrameRange, WallClock
@@ -82,7 +82,7 @@ class Filming:
                 self._pictures.append(frame.copy())
             for _ in self._made(self._crews[1]):
                 pass
-            for variables in (worker_environment(), environment()):
+            for variables in (decoding_environment(), environment()):
                 bare = _Bare(self._model, self._frames, variables)
                 begun.callback(bare.close)
                 self._bare.append(bare)

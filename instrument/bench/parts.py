@@ -14,7 +14,7 @@ class Part:
     """One part: its letter, what it measures, and where it is measured.
 
     `quick`: it belongs to what is measured without being asked for. `compared`: so it does where
-    two versions are compared.
+    two versions are compared. `decodes`: in its own process, too, which is then like a decoder's.
     """
 
     letter: str
@@ -22,6 +22,7 @@ class Part:
     module: str
     quick: bool = True
     compared: bool = False
+    decodes: bool = False
 
     def measure(self, effort: Effort) -> list[Row]:
         """Measure, in this process. Raises InstrumentError where it cannot be."""
@@ -34,7 +35,7 @@ PARTS = {
     part.letter: part
     for part in (
         Part("a", "a frame beside decoding", "frame_cost", compared=True),
-        Part("b", "live decode rate", "live_rate"),
+        Part("b", "live decode rate", "live_rate", decodes=True),
         Part("c", "from a hand to light", "light"),
         Part("d", "the performer", "performing", compared=True),
         Part("e", "recording", "recording"),

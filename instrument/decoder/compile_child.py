@@ -34,7 +34,7 @@ def main(folder: str, space: str, height: str, width: str, how: str = "") -> int
         manifest = dataclasses.replace(manifest, size=(int(height), int(width)))
         if manifest.architecture in ("program", "testcard"):
             raise InstrumentError(f"{manifest.name}: models of this kind are not compiled")
-        decoder = open_decoder(manifest, "cpu", 1, "likeliest")
+        decoder = open_decoder(manifest, "cpu", 1, "source")
         assert isinstance(decoder, NetworkDecoder)
         z = torch.ones(1, *manifest.latent.shape)
         compile_into(package_of(manifest.spec), decoder.network, z)

@@ -39,7 +39,7 @@ from instrument.decoder.spaces import name_of
 from instrument.latent.arrays import write_atomically
 from instrument.resources import child_environment
 
-_VERSION = 1  # of what is compiled: another, and all is compiled anew
+_VERSION = 2  # of what is compiled: another, and all is compiled anew
 # The number of threads is the decoder's to say, later and more than once.
 _SETTINGS = {"cpp.dynamic_threads": True}
 
@@ -64,9 +64,11 @@ def with_compiled(
     manifest: ModelManifest, device: torch.device, precision: Precision, forms: list[Form]
 ) -> tuple[list[Form], Warmup | None]:
     """`forms`, and the compiled one where there is one; else, where it is wanted, who makes it."""
-    if device.type != "cpu" or precision not in ("fast", "compiled"):
-        return forms, None
     compiled = replace(forms[-1], compiled=True)
+    if precision == "source":
+        return [compiled], None
+    if device.type != "cpu" or precision == "full":
+        return forms, None
     if package_of(manifest.spec).is_file():
         return [*forms, compiled], None
     return forms, Warmup(manifest, compiled) if precision == "compiled" else None

@@ -22,7 +22,10 @@ _PROCESSORS_ALONE = ("rows",)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to compute a network, convolutions in `dtype`."""
+    """One way to compute a network, convolutions in `dtype`.
+
+    A network in a form that is `compiled` is written for torch's compiler.
+    """
 
     dtype: torch.dtype
     way: Way = "plain"
@@ -46,8 +49,7 @@ def forms(device: torch.device, precision: Precision, ways: Sequence[Way]) -> li
     if precision == "full":
         return [FULL]
     ways = [way for way in ways if device.type == "cpu" or way not in _PROCESSORS_ALONE]
-    found = [Form(dtype, way) for way in ways for dtype in dtypes(device)]
-    return found[-1:] if precision == "likeliest" else found
+    return [Form(dtype, way) for way in ways for dtype in dtypes(device)]
 
 
 def dtypes(device: torch.device) -> list[torch.dtype]:

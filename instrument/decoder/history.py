@@ -43,7 +43,7 @@ def open_history(
     def opened(form: Form) -> NetworkDecoder:
         with torch.inference_mode():
             network = SnapshotNetwork(make(chosen, form), packed, chosen, form.dtype)
-            if form.compiled:
+            if form.compiled and precision != "source":
                 network.paint = CompiledPaint(package_of(manifest.spec), network)
             live = chosen.type == "cuda" and precision == "fast"
             kind = GraphedDecoder if live else NetworkDecoder

@@ -273,7 +273,7 @@ def open_model(
 
     def opened(form: Form) -> NetworkDecoder:
         network = ProceduralNetwork(manifest.latent.size, manifest.size, details.seed)
-        if form.compiled:
+        if form.compiled and precision != "source":
             network.paint = CompiledPaint(package_of(manifest.spec), network)
         return NetworkDecoder(manifest.spec, network, chosen)
 

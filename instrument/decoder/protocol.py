@@ -18,8 +18,8 @@ class DecodeError(InstrumentError):
 
 
 # Films are computed in full precision; on stage whatever is fastest and looks the same, compiled
-# too as soon as that is ready. `likeliest` is what that turns out to be as a rule, and no more.
-Precision = Literal["full", "fast", "compiled", "likeliest"]
+# too as soon as that is ready. `source` is what a compiler is given.
+Precision = Literal["full", "fast", "compiled", "source"]
 
 
 @dataclass(frozen=True, slots=True)

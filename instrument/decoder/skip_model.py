@@ -47,7 +47,9 @@ def open_model(
     def make(on: torch.device, form: Form) -> Playable:
         network = SkipGenerator(spec).to(on)
         network.register_buffer(MEAN, torch.empty(0))  # bound to the weights' vector
-        rows = RowPainter(network, form.dtype) if form.way == "rows" else None
+        rows = None
+        if form.way == "rows":
+            rows = RowPainter(network, form.dtype, compiled=form.compiled)
         if rows is not None:  # what it has of weights goes where the network's go
             network.add_module("rows", rows)
 

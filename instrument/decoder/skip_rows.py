@@ -34,9 +34,12 @@ class RowPainter(nn.Module):
     """Paints what `network.paint` paints, as ``F32[n, 4, h, w]`` in 0..1, the last band 1.
 
     What is laid out otherwise are its buffers; they stay where they are when weights move.
+    `compiled`: it is written for torch's compiler, and would be slow without.
     """
 
-    def __init__(self, network: SkipGenerator, dtype: torch.dtype) -> None:
+    def __init__(
+        self, network: SkipGenerator, dtype: torch.dtype, *, compiled: bool = False
+    ) -> None:
         super().__init__()
         # In a tuple, which torch does not look into: the network has this painter as a part, and
         # may not be a part of it in turn.
@@ -46,6 +49,7 @@ class RowPainter(nn.Module):
         self._layers = [layer for octave in self._octaves for layer in _layers(octave)]
         self._widths = [3 * layer.conv.out_channels for layer in self._layers]
         self._dtype = dtype
+        self._double = _doubled_in_lines if compiled else double
         # Beside every pixel's grain a 1: one product adds the shift and some of the grain.
         grains = [octave.grain.flatten() for octave in self._octaves]
         for index, grain in enumerate(grains):
@@ -98,12 +102,12 @@ class RowPainter(nn.Module):
         for index, octave in enumerate(self._octaves):
             ground = self._own(f"ground_{index}")
             if octave.doubles:
-                x = double(x)
+                x = self._double(x)
             for layer in _layers(octave):
                 x = _modulated(layer.conv(x), next(films), ground)
             if index >= silent:
                 light = self._light(x, index - silent)
-                picture = light if picture is None else light.add_(double(picture))
+                picture = light if picture is None else light.add_(self._double(picture))
         assert picture is not None
         return picture.mul_(2.0).sigmoid_()  # (1 + tanh x) / 2 in one go
 
@@ -117,6 +121,27 @@ class RowPainter(nn.Module):
         flat = pixels.reshape(2 * height, 2 * width * _BANDS)
         flat = _smoothed(_smoothed(flat, taps, 0, 1), taps, 1, _BANDS)
         return flat.view(1, 2 * height, 2 * width, _BANDS).permute(0, 3, 1, 2)
+
+
+def _doubled_in_lines(x: Tensor) -> Tensor:
+    """`double` as sums of whole lines: x [1, c, h, w] → [1, c, 2h, 2w], channels last.
+
+    Torch's compiler makes of `double` a loop over single numbers, and of all that is done to its
+    result as well. What is stacked here it writes to memory, and the rest stays loops over lines.
+    """
+    _, channels, height, width = x.shape
+    cells = x.permute(0, 2, 3, 1)[0]  # [h, w, c]
+    wide = _between(cells, 1).reshape(height, 2 * width * channels)
+    return _between(wide, 0).view(1, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def _between(x: Tensor, dim: int) -> Tensor:
+    """Twice as many samples along `dim`, as pairs in a dimension after it: linear, and constant
+    beyond the ends. New samples lie a quarter of a step before and after the old ones."""
+    length = x.shape[dim]
+    before = torch.cat((x.narrow(dim, 0, 1), x.narrow(dim, 0, length - 1)), dim)
+    after = torch.cat((x.narrow(dim, 1, length - 1), x.narrow(dim, length - 1, 1)), dim)
+    return torch.stack((0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after), dim + 1)
 
 
 def _layers(octave: Octave) -> list[Modulated]:

@@ -19,24 +19,13 @@ from typing import Any, BinaryIO
 
 from instrument import InstrumentError
 from instrument.decoder import memory
-from instrument.decoder.child import describe_exit, environment
+from instrument.decoder.child import decoding_environment, describe_exit
 from instrument.latent.space import F32
 from instrument.studio.worker_wire import Slots, receive, send, send_rows
 from instrument.studio.workers import Batch, Failed, Lost
 from instrument.timebase import FrameRange
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
-# Memory once used is kept: a decoder wants the same again for every picture, and pages that are
-# given back and taken anew cost up to a tenth of its time (more than 10,000 faults a picture of
-# 1024 pixels). Large pages, where the system has them to give, are worth some per cent more. Only
-# GNU's library reads these; one arena, for the decoding thread's own would have none of it.
-_KEEPING = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,8 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 # -P: a file named like a library in the performer's folder must not be imported.
                 [sys.executable, "-P", "-m", opening.module],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=worker_environment(), **_apart(),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=decoding_environment(), **_apart(),
             )  # fmt: skip
         except OSError as error:
             raise InstrumentError(f"{opening.name}: no process can be started ({error})") from error
@@ -218,12 +208,6 @@ class WorkerProcess:
 def _tell(future: Future[Any], what: Any) -> None:
     with contextlib.suppress(InvalidStateError):
         future.set_result(what)
-
-
-def worker_environment() -> dict[str, str]:
-    """That of a decoder process; what the performer has said of memory holds."""
-    variables = environment()
-    return {**_KEEPING, **variables}
 
 
 def _apart() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from instrument.bench.performing import measure as perform
 from instrument.bench.recording import _SPELL, play_steps, spell_ratios
 from instrument.bench.rows import Effort, check_parts
 from instrument.bench.stage import RATE, Size, hands, performer_of, script
+from instrument.decoder.child import KEEPING
 from instrument.take.reader import read_take
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -98,11 +99,16 @@ def test_a_child_that_breaks_is_one_line(tmp_path):
     assert document["skipped"] == "ended with 3", "and not what lay there from before"
 
 
-def test_a_child_finds_the_version_it_shall_measure(tmp_path):
+def test_a_child_finds_the_version_it_shall_measure(monkeypatch, tmp_path):
+    for name in KEEPING:
+        monkeypatch.delenv(name, raising=False)
     environment = environment_of(tmp_path)
     assert environment["PYTHONPATH"].split(":")[0] == str(tmp_path)
     for one in (environment, environment_of(None)):
         assert one["OMP_WAIT_POLICY"] == "passive" and one["PYTHONHASHSEED"] == "0"
+        assert not set(KEEPING) & set(one)
+    for one in (environment_of(tmp_path, decodes=True), environment_of(None, decodes=True)):
+        assert KEEPING.items() <= one.items()
 
 
 # --- the stage

@@ -192,7 +192,7 @@ def test_a_package_is_for_one_model_on_one_machine(monkeypatch):
 def test_who_compiles_and_who_plays_what_is_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     manifest = find_model("procedural")
-    for precision in ("full", "fast", "likeliest"):
+    for precision in ("full", "fast"):
         assert with_compiled(manifest, CPU, precision, [FULL]) == ([FULL], None)
     found, warmup = with_compiled(manifest, CPU, "compiled", [FULL, Form(torch.bfloat16)])
     assert len(found) == 2 and warmup.form == Form(torch.bfloat16, compiled=True)
@@ -202,15 +202,16 @@ def test_who_compiles_and_who_plays_what_is_compiled(monkeypatch, tmp_path):
     for precision in ("fast", "compiled"):
         found, warmup = with_compiled(manifest, CPU, precision, [FULL])
         assert found == [FULL, Form(torch.float32, compiled=True)] and warmup is None
-    for precision in ("full", "likeliest"):
-        assert with_compiled(manifest, CPU, precision, [FULL]) == ([FULL], None)
+    assert with_compiled(manifest, CPU, "full", [FULL]) == ([FULL], None)
     assert with_compiled(manifest, torch.device("mps"), "compiled", [FULL]) == ([FULL], None)
 
 
-def test_the_likeliest_form_is_the_one_that_is_tried_first():
-    ways = ("plain", "rows")
-    assert forms(CPU, "likeliest", ways) == forms(CPU, "fast", ways)[-1:]
-    assert forms(CPU, "compiled", ways) == forms(CPU, "fast", ways)
+def test_a_compiler_is_given_the_likeliest_form_written_for_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = forms(CPU, "source", ("plain", "rows"))
+    assert found == forms(CPU, "fast", ("plain", "rows"))
+    source = dataclasses.replace(found[-1], compiled=True)
+    assert with_compiled(find_model("default"), CPU, "source", found) == ([source], None)
 
 
 @pytest.mark.parametrize(("code", "ready"), [(0, True), (3, False)])

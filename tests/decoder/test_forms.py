@@ -72,12 +72,15 @@ def test_cards_have_no_rows_and_apples_try_halves(monkeypatch):
 # --- rows of pixels
 
 
-@given(seed=st.integers(0, 1000), heads=st.integers(1, 3), octaves=st.integers(3, 4))
-@settings(max_examples=8, deadline=None)
-def test_rows_paint_what_the_network_paints(seed, heads, octaves):
+@given(
+    seed=st.integers(0, 1000), heads=st.integers(1, 3), octaves=st.integers(3, 4),
+    compiled=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=12, deadline=None)
+def test_rows_paint_what_the_network_paints(seed, heads, octaves, compiled):
     spec = GeneratorSpec(24, 4, 6.0, 32, 8, (16, 12, 8, 6)[:octaves], heads)
     network = lively(spec, seed)
-    painter = RowPainter(network, torch.float32)
+    painter = RowPainter(network, torch.float32, compiled=compiled)
     painter.refresh()
     with torch.inference_mode():
         w = torch.randn(2, spec.mapped, generator=torch.Generator().manual_seed(seed))

@@ -6,6 +6,7 @@ not how fast.
 
 import gc
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -419,3 +420,26 @@ def test_ctrl_c_does_not_reach_the_decoder(card):
 def test_pauses_grow_to_ten_seconds():
     assert [_pause(n) for n in range(7)] == [0, 0.5, 1, 2, 4, 8, 10]
     assert _pause(100_000) == 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads faults in /proc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only GNU's memory can be told")
+def test_memory_of_a_picture_serves_the_next():
+    model = find_model("default")
+    z = np.ones(model.latent.shape, np.float32)
+
+    def faults():
+        """Pages the system has given to the decoder so far."""
+        return int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+    def decode(first, count):
+        for index in range(first, first + count):
+            process.post(index, z, {})
+            while process.newest(index - 1, LONG) is None:
+                assert process.state != "failed", process.message
+
+    with DecoderProcess(model, threads=1, precision="full") as process:
+        decode(1, 10)
+        before = faults()
+        decode(11, 20)
+        assert (faults() - before) / 20 < 50, "1,600 where memory is given back"

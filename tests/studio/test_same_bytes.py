@@ -84,4 +84,4 @@ def test_av1_is_the_same_however_parallel(tmp_path: Path, monkeypatch: pytest.Mo
 
 if __name__ == "__main__":
     path, codec, height, width, preset = sys.argv[1:]
-    print(encoded(Path(path), codec, (int(height), int(width)), preset))
+    sys.stdout.write(encoded(Path(path), codec, (int(height), int(width)), preset))
