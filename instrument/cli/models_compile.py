@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from instrument.cli.console import report, say
 from instrument.cli.models import AsJson
-from instrument.decoder.models import ModelManifest, find_model
-from instrument.decoder.protocol import Decoder
+from instrument.decoder.models import find_model
 from instrument.decoder.spaces import in_space
 from instrument.timebase import WallClock
-
-_ROUNDS = 9
 
 
 def compile_command(
@@ -26,7 +20,8 @@ def compile_command(
 ) -> None:
     """Have torch compile a model for this processor; `play` takes it from then on, if faster."""
     manifest = in_space(find_model(model, say), space)
-    from instrument.decoder.compiled import compile_apart, package_of  # torch: only if needed
+    # torch: only if needed
+    from instrument.decoder.compiled import compare_apart, compile_apart, package_of
 
     path, clock = package_of(manifest.spec), WallClock()
     begun = clock.now()
@@ -34,38 +29,10 @@ def compile_command(
         say(f"compiling {manifest.name} for this processor: a minute or two, once")
         compile_apart(manifest)
     seconds = clock.now() - begun
-    before, after, form = _compared(manifest)
+    *taken, form = compare_apart(manifest)
+    before, after = (round(1e3 * seconds, 2) for seconds in taken)
     fields = {
         "model": manifest.name, "package": str(path), "seconds": round(seconds, 1),
         "ms_before": before, "ms_after": after, "form": form,
     }  # fmt: skip
     report(fields, as_json, f"{manifest.name}: {before} -> {after} ms a picture, as {form}")
-
-
-def _compared(manifest: ModelManifest) -> tuple[float, float, str]:
-    """ms a picture of the safe form and of the one that will play, in turn; that one's name."""
-    from instrument.decoder.forms import FULL
-    from instrument.decoder.runtime import open_decoder
-    from instrument.decoder.tuned import TunedDecoder
-
-    best, form = open_decoder(manifest, "cpu", 1, "fast"), FULL.name
-    if isinstance(best, TunedDecoder):
-        best.settle()
-        form = best.form.name
-    works = [_once(open_decoder(manifest, "cpu")), _once(best)]
-    taken = [[work() for work in works] for _ in range(_ROUNDS)]
-    before, after = (round(1e3 * statistics.median(one), 2) for one in zip(*taken, strict=True))
-    return before, after, form
-
-
-def _once(decoder: Decoder) -> Callable[[], float]:
-    z = np.ones((1, *decoder.spec.latent.shape), np.float32)
-    clock = WallClock()
-
-    def timed() -> float:
-        begun = clock.now()
-        decoder.decode(z, {})
-        return clock.now() - begun
-
-    timed()
-    return timed

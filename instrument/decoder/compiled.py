@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -24,12 +25,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from instrument import InstrumentError
+from instrument.decoder.child import decoding_environment
 from instrument.decoder.choices import processor
 from instrument.decoder.forms import Form
 from instrument.decoder.model_cache import cache_folder
@@ -146,14 +148,35 @@ def compile_apart(manifest: ModelManifest) -> None:
 
     Raises InstrumentError with what it says.
     """
-    process = subprocess.Popen(
-        compiling(manifest), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, env=child_environment(), text=True, errors="replace",
-    )  # fmt: skip
-    assert process.stderr is not None
-    said = process.stderr.read().strip().splitlines()
-    if code := process.wait():
-        raise InstrumentError(said[-1] if said else f"{manifest.name}: compiling ended with {code}")
+    _waited(compiling(manifest), f"{manifest.name}: compiling")
+
+
+def compare_apart(manifest: ModelManifest) -> tuple[float, float, str]:
+    """Seconds a picture of a model's safe form and of its fastest on one thread, in turn, in a
+    process like those that decode on stage; the name of the fastest, which is remembered.
+
+    Raises InstrumentError with what it says.
+    """
+    said = _waited(compiling(manifest, "compare"), f"{manifest.name}: comparing")
+    before, after, form = json.loads(said)
+    return float(before), float(after), str(form)
+
+
+def _waited(command: list[str], what: str) -> str:
+    """What a child of ours prints. Raises InstrumentError with what it says of its failure."""
+    its_input, ours = os.pipe()  # it ends when we do: that closes its input
+    try:
+        ended = subprocess.run(
+            command, stdin=its_input, capture_output=True, env=decoding_environment(), text=True,
+            errors="replace",
+        )  # fmt: skip
+    finally:
+        os.close(its_input)
+        os.close(ours)
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines()
+        raise InstrumentError(said[-1] if said else f"{what} ended with {ended.returncode}")
+    return ended.stdout
 
 
 class Warmup:
@@ -174,7 +197,7 @@ class Warmup:
                 return False
             with contextlib.suppress(OSError):
                 self._process = subprocess.Popen(
-                    compiling(self._manifest, gently=True), stdin=subprocess.PIPE,
+                    compiling(self._manifest, "gently"), stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=child_environment(),
                 )  # fmt: skip
             return None if self._process is not None else False
@@ -182,14 +205,16 @@ class Warmup:
         return None if code is None else code == 0
 
 
-def compiling(manifest: ModelManifest, *, gently: bool = False) -> list[str]:
+def compiling(
+    manifest: ModelManifest, how: Literal["soon", "gently", "compare"] = "soon"
+) -> list[str]:
     """The command that compiles the likeliest form of a model into its place.
 
-    `gently` it takes what nobody else wants of a processor. It ends when its input does.
+    `gently`: it takes what nobody else wants of a processor; `compare`: it compiles nothing, and
+    compares what there is. It ends when its input does.
     """
     height, width = manifest.size
-    told = [str(manifest.folder.absolute()), name_of(manifest.latent), str(height), str(width),
-            *["gently"] * gently]  # fmt: skip
+    told = [str(manifest.folder.absolute()), name_of(manifest.latent), str(height), str(width), how]
     return [sys.executable, "-P", "-m", "instrument.decoder.compile_child", *told]
 
 

@@ -219,7 +219,7 @@ def test_a_warm_up_is_asked_and_never_waits(monkeypatch, tmp_path, code, ready):
     flag = tmp_path / "flag"
     program = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)\n"
     command = [sys.executable, "-c", f"{program}raise SystemExit({code})"]
-    monkeypatch.setattr(compiled, "compiling", lambda manifest, gently: command)
+    monkeypatch.setattr(compiled, "compiling", lambda manifest, how: command)
     monkeypatch.setattr(compiled, "compiler", lambda: "g++")
     warmup = Warmup(find_model("procedural"), FULL)
     assert warmup.poll() is None and warmup.poll() is None
@@ -231,8 +231,6 @@ def test_a_warm_up_is_asked_and_never_waits(monkeypatch, tmp_path, code, ready):
 
 
 def test_a_warm_up_that_cannot_begin_is_none(monkeypatch):
-    monkeypatch.setattr(
-        compiled, "compiling", lambda manifest, gently: [str(Path("/no/such/python"))]
-    )
+    monkeypatch.setattr(compiled, "compiling", lambda manifest, how: [str(Path("/no/such/python"))])
     monkeypatch.setattr(compiled, "compiler", lambda: "g++")
     assert Warmup(find_model("procedural"), FULL).poll() is False
