@@ -43,7 +43,7 @@ Prefers = Callable[[LentRing], bool]
 
 _PATIENCE = 0.5  # s from the end of its input to the kill
 # Memory once used is kept: a decoder wants the same again for every picture, and pages that are
-# given back and taken anew cost a fifth to a third of its time (6,000 faults a picture of the
+# given back and taken anew cost a tenth to a third of its time (3,000 faults a picture of the
 # default model, more than 10,000 of one with 1024 pixels). Large pages, where the system has them
 # to give, are worth some per cent more. Only GNU's library reads these; one arena, for the
 # decoding thread's own would have none of it.

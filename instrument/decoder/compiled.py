@@ -25,12 +25,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from instrument import InstrumentError
+from instrument.decoder.aot_program import AotProgram, code_in
 from instrument.decoder.child import decoding_environment
 from instrument.decoder.choices import processor
 from instrument.decoder.forms import Form
@@ -104,6 +105,7 @@ def compile_into(path: Path, network: nn.Module, z: Tensor) -> None:
                 torch._inductor.aoti_compile_and_package(
                     exported, package_path=str(made), inductor_configs=_SETTINGS
                 )
+            code_in(made)
         except Exception as error:  # whatever a compiler may say, of classes without number
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise InstrumentError(f"cannot be compiled by torch ({reason})") from error
@@ -121,11 +123,7 @@ class CompiledPaint:
 
     def __init__(self, path: Path, network: nn.Module) -> None:
         try:
-            # Not `torch._inductor.aoti_load_package`, which is a thin cover of this: to import it
-            # takes two seconds of the interpreter, in a process that is decoding meanwhile.
-            self._package: Any = torch._C._aoti.AOTIModelPackageLoader(
-                str(path), "model", False, 1, -1
-            )
+            self._program = AotProgram(path)
         except Exception as error:  # a file that was cut, another torch's, another system's
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)  # it would fail at every start
@@ -138,9 +136,7 @@ class CompiledPaint:
         """See `Painter`."""
         # The first time, not before: by then the weights are where they stay.
         self._tensors = self._tensors or list(_state(self._network).values())
-        inputs = [z, self._untruncated if psi is None else psi, *self._tensors]
-        picture: Tensor = self._package.boxed_run(inputs)[0]
-        return picture
+        return self._program([z, self._untruncated if psi is None else psi, *self._tensors])
 
 
 def compile_apart(manifest: ModelManifest) -> None:

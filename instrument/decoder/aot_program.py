@@ -1,0 +1,125 @@
+"""A program that torch compiled ahead of time (AOTInductor), called through its own C interface.
+
+Torch's Python door to such programs keeps the interpreter to itself for as long as they run: a
+decoder process would hear nothing of the next z, and of its end, while it makes a picture. A call
+by ctypes lets go of it. That door also takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_LIBRARIES = (".so", ".pyd")
+# What a program that calls back into torch's dispatcher, or has large constants, lies beside.
+_UNSERVED = (".json", ".bin")
+_HARMLESS = "_metadata.json"
+_LARGEST = 256 << 20  # bytes of a library
+
+_Handle = ctypes.c_void_p
+# The interface (torch/csrc/inductor/aoti_runtime/interface.h); each returns 0 where it went well.
+_INTERFACE: dict[str, tuple[type[Any], ...]] = {
+    "CreateWithDevice": (
+        ctypes.POINTER(_Handle), ctypes.c_size_t, ctypes.c_char_p, ctypes.c_char_p,
+    ),
+    "Run": (
+        _Handle, ctypes.POINTER(_Handle), ctypes.c_size_t, ctypes.POINTER(_Handle), ctypes.c_size_t,
+        ctypes.c_void_p, ctypes.c_void_p,
+    ),
+    "GetNumInputs": (_Handle, ctypes.POINTER(ctypes.c_size_t)),
+    "GetNumOutputs": (_Handle, ctypes.POINTER(ctypes.c_size_t)),
+    "Delete": (_Handle,),
+}  # fmt: skip
+
+_pointer_in = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer_in.restype, _pointer_in.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+_capsule_of = ctypes.pythonapi.PyCapsule_New
+_capsule_of.restype = ctypes.py_object
+_capsule_of.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+
+
+class AotProgram:
+    """The program in the package at `path`: tensors on the processor → one tensor.
+
+    Raises OSError, ValueError or zipfile.BadZipFile where there is none that can run here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        code = code_in(path)
+        # Beside the package: from there programs may surely be run. It is opened, then not needed
+        # (where an open file cannot be removed, it stays).
+        with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
+            library = Path(folder) / f"{path.stem}.so"
+            library.write_bytes(code)
+            self._library = ctypes.CDLL(str(library))
+        self._call = {name: self._function(name, types) for name, types in _INTERFACE.items()}
+        container = _Handle()
+        self._do("CreateWithDevice", ctypes.byref(container), 1, b"cpu", None)
+        self._container = container
+        weakref.finalize(self, self._call["Delete"], container).atexit = False
+        self.inputs = self._count("GetNumInputs")
+        if (outputs := self._count("GetNumOutputs")) != 1:
+            raise ValueError(f"a program with {outputs} results")
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Run it; other threads of this process go on. Raises ValueError on another number of
+        tensors, RuntimeError where it fails."""
+        if len(tensors) != self.inputs:
+            raise ValueError(f"a program of {self.inputs} tensors was given {len(tensors)}")
+        handles = torch._C._aoti.unsafe_alloc_void_ptrs_from_tensors(
+            list(tensors)
+        )  # `Run` frees them
+        given = (_Handle * len(handles))(*[_pointer_in(handle, None) for handle in handles])
+        made = (_Handle * 1)()
+        self._do("Run", self._container, given, len(handles), made, 1, None, None)
+        # Not the function for a single one: that keeps a reference for ever.
+        found = torch._C._aoti.alloc_tensors_by_stealing_from_void_ptrs(
+            [_capsule_of(made[0], None, None)]
+        )
+        result: Tensor = found[0]
+        return result
+
+    def _function(self, name: str, types: tuple[type[Any], ...]) -> Any:
+        try:
+            function = self._library[f"AOTInductorModelContainer{name}"]
+        except AttributeError as error:
+            raise ValueError(f"no program of torch's ({error})") from error
+        function.restype, function.argtypes = ctypes.c_int32, types
+        return function
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        if self._call[name](*arguments):
+            raise RuntimeError(f"a compiled program failed ({name})")
+
+    def _count(self, name: str) -> int:
+        number = ctypes.c_size_t()
+        self._do(name, self._container, ctypes.byref(number))
+        return number.value
+
+
+def code_in(package: Path) -> bytes:
+    """The library in a package, whole: what was cut or changed on the disk is not run.
+
+    Raises OSError or zipfile.BadZipFile on damage, and ValueError where the program needs more
+    than its library.
+    """
+    with zipfile.ZipFile(package) as archive:
+        files = [file for file in archive.infolist() if "/data/aotinductor/" in file.filename]
+        code = [file for file in files if file.filename.endswith(_LIBRARIES)]
+        more = [
+            file.filename.rpartition("/")[2]
+            for file in files
+            if file.filename.endswith(_UNSERVED) and not file.filename.endswith(_HARMLESS)
+        ]
+        if len(code) != 1 or more or code[0].file_size > _LARGEST:
+            needed = ", ".join(more) or f"{len(code)} libraries of {_LARGEST >> 20} MB at most"
+            raise ValueError(f"a program that needs more than its library ({needed})")
+        return archive.read(code[0])
