@@ -8,7 +8,7 @@ by ctypes lets go of it. That door also takes seconds to import.
 from __future__ import annotations
 
 import ctypes
-import tempfile
+import sys
 import weakref
 import zipfile
 from collections.abc import Sequence
@@ -18,7 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LIBRARIES = (".so", ".pyd")
+from instrument.latent.arrays import write_atomically
+
+LIBRARY = ".pyd" if sys.platform == "win32" else ".so"  # as torch calls it
 # What a program that calls back into torch's dispatcher, or has large constants, lies beside.
 _UNSERVED = (".json", ".bin")
 _HARMLESS = "_metadata.json"
@@ -49,17 +51,18 @@ _capsule_of.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 class AotProgram:
     """The program in the package at `path`: tensors on the processor → one tensor.
 
-    Raises OSError, ValueError or zipfile.BadZipFile where there is none that can run here.
+    Raises OSError, ValueError or zipfile.BadZipFile where there is none that can run here, and
+    InstrumentError where its library cannot be put beside it.
     """
 
     def __init__(self, path: Path) -> None:
-        code = code_in(path)
-        # Beside the package: from there programs may surely be run. It is opened, then not needed
-        # (where an open file cannot be removed, it stays).
-        with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
-            library = Path(folder) / f"{path.stem}.so"
-            library.write_bytes(code)
-            self._library = ctypes.CDLL(str(library))
+        code, library = code_in(path), path.with_suffix(LIBRARY)
+        # It lies beside the package for as long as that does: what is open cannot be removed
+        # everywhere, and the next process opens the same one.
+        if not library.is_file() or library.read_bytes() != code:
+            with write_atomically(library) as file:
+                file.write(code)
+        self._library = ctypes.CDLL(str(library))
         self._call = {name: self._function(name, types) for name, types in _INTERFACE.items()}
         container = _Handle()
         self._do("CreateWithDevice", ctypes.byref(container), 1, b"cpu", None)
@@ -113,7 +116,7 @@ def code_in(package: Path) -> bytes:
     """
     with zipfile.ZipFile(package) as archive:
         files = [file for file in archive.infolist() if "/data/aotinductor/" in file.filename]
-        code = [file for file in files if file.filename.endswith(_LIBRARIES)]
+        code = [file for file in files if file.filename.endswith(LIBRARY)]
         more = [
             file.filename.rpartition("/")[2]
             for file in files
