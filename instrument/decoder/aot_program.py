@@ -27,25 +27,16 @@ _HARMLESS = "_metadata.json"
 _LARGEST = 256 << 20  # bytes of a library
 
 _Handle = ctypes.c_void_p
+_Size = ctypes.c_size_t
 # The interface (torch/csrc/inductor/aoti_runtime/interface.h); each returns 0 where it went well.
+# A handle may also be a place for one, or for many.
 _INTERFACE: dict[str, tuple[type[Any], ...]] = {
-    "CreateWithDevice": (
-        ctypes.POINTER(_Handle), ctypes.c_size_t, ctypes.c_char_p, ctypes.c_char_p,
-    ),
-    "Run": (
-        _Handle, ctypes.POINTER(_Handle), ctypes.c_size_t, ctypes.POINTER(_Handle), ctypes.c_size_t,
-        ctypes.c_void_p, ctypes.c_void_p,
-    ),
-    "GetNumInputs": (_Handle, ctypes.POINTER(ctypes.c_size_t)),
-    "GetNumOutputs": (_Handle, ctypes.POINTER(ctypes.c_size_t)),
+    "CreateWithDevice": (_Handle, _Size, ctypes.c_char_p, ctypes.c_char_p),
+    "Run": (_Handle, _Handle, _Size, _Handle, _Size, _Handle, _Handle),
+    "GetNumInputs": (_Handle, _Handle),
+    "GetNumOutputs": (_Handle, _Handle),
     "Delete": (_Handle,),
-}  # fmt: skip
-
-_pointer_in = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_in.restype, _pointer_in.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-_capsule_of = ctypes.pythonapi.PyCapsule_New
-_capsule_of.restype = ctypes.py_object
-_capsule_of.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+}
 
 
 class AotProgram:
@@ -63,6 +54,14 @@ class AotProgram:
             with write_atomically(library) as file:
                 file.write(code)
         self._library = ctypes.CDLL(str(library))
+        # Prototypes of our own: those of `ctypes.pythonapi` are everybody's to change.
+        python, text = ctypes.pythonapi, ctypes.c_char_p
+        self._pointer_in = ctypes.PYFUNCTYPE(_Handle, ctypes.py_object, text)(
+            ("PyCapsule_GetPointer", python)
+        )
+        self._capsule_of = ctypes.PYFUNCTYPE(ctypes.py_object, _Handle, text, _Handle)(
+            ("PyCapsule_New", python)
+        )
         self._call = {name: self._function(name, types) for name, types in _INTERFACE.items()}
         container = _Handle()
         self._do("CreateWithDevice", ctypes.byref(container), 1, b"cpu", None)
@@ -77,15 +76,14 @@ class AotProgram:
         tensors, RuntimeError where it fails."""
         if len(tensors) != self.inputs:
             raise ValueError(f"a program of {self.inputs} tensors was given {len(tensors)}")
-        handles = torch._C._aoti.unsafe_alloc_void_ptrs_from_tensors(
-            list(tensors)
-        )  # `Run` frees them
-        given = (_Handle * len(handles))(*[_pointer_in(handle, None) for handle in handles])
+        # `Run` frees what is made here.
+        handles = torch._C._aoti.unsafe_alloc_void_ptrs_from_tensors(list(tensors))
+        given = (_Handle * len(handles))(*[self._pointer_in(handle, None) for handle in handles])
         made = (_Handle * 1)()
         self._do("Run", self._container, given, len(handles), made, 1, None, None)
         # Not the function for a single one: that keeps a reference for ever.
         found = torch._C._aoti.alloc_tensors_by_stealing_from_void_ptrs(
-            [_capsule_of(made[0], None, None)]
+            [self._capsule_of(made[0], None, None)]
         )
         result: Tensor = found[0]
         return result
@@ -103,7 +101,7 @@ class AotProgram:
             raise RuntimeError(f"a compiled program failed ({name})")
 
     def _count(self, name: str) -> int:
-        number = ctypes.c_size_t()
+        number = _Size()
         self._do(name, self._container, ctypes.byref(number))
         return number.value
 
