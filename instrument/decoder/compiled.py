@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from instrument import InstrumentError
-from instrument.decoder.aot_program import AotProgram, code_in
+from instrument.decoder.aot_program import LIBRARY, AotProgram, code_in
 from instrument.decoder.child import decoding_environment
 from instrument.decoder.choices import processor
 from instrument.decoder.forms import Form
@@ -125,8 +125,9 @@ class CompiledPaint:
         try:
             self._program = AotProgram(path)
         except Exception as error:  # a file that was cut, another torch's, another system's
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # it would fail at every start
+            for file in (path, path.with_suffix(LIBRARY)):  # they would fail at every start
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
             raise InstrumentError(f"{path}: not compiled for this machine ({error})") from error
         self._network = network
         self._tensors: list[Tensor] = []

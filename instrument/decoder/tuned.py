@@ -47,24 +47,25 @@ Threads = Callable[[int], None]  # how many this process computes with, from now
 class TunedDecoder:
     """Plays the fastest form known so far. Satisfies `Decoder`.
 
-    `threads` 0: how many is measured as well, else it is as given.
+    `threads` 0: how many is measured as well, else it is as given. `forms` are all it may play,
+    `make` opens one of them, `form` is the one that plays.
     """
 
     def __init__(
         self, spec: DecoderSpec, forms: Sequence[Form], make: Open, key: str, threads: int,
         set_threads: Threads = torch.set_num_threads, warmup: Warmup | None = None,
     ) -> None:  # fmt: skip
-        self._spec, self._forms, self._make, self._key = spec, list(forms), make, key
+        self._spec, self.forms, self.make, self._key = spec, list(forms), make, key
         self._measures_threads, self._set_threads = threads == 0, set_threads
         self._clock = WallClock()
         self.threads = max(1, threads)
-        self.form = self._forms[0]
+        self.form = self.forms[0]
         self.spent = 0.0  # s of trying
         self._usual = 0.0  # s for a picture
         self._warmup = warmup  # makes one more form, in its own time
         self._steps: Iterator[None] | None = self._trials()
         known = recall(key)
-        chosen = [form for form in self._forms if known is not None and form.name == known.form]
+        chosen = [form for form in self.forms if known is not None and form.name == known.form]
         if known is not None and chosen and known.threads <= max(_counts()):
             self.form, self._steps = chosen[0], None
             self.threads = known.threads if self._measures_threads else self.threads
@@ -76,13 +77,13 @@ class TunedDecoder:
     def _chosen_or_safe(self) -> NetworkDecoder:
         """What was chosen before may be here no longer: the safe form always is."""
         try:
-            return self._make(self.form)
+            return self.make(self.form)
         except _NOT_HERE:
-            if self.form == self._forms[0]:
+            if self.form == self.forms[0]:
                 raise
-        self._forms.remove(self.form)
-        self.form, self._steps = self._forms[0], self._trials()
-        return self._make(self.form)
+        self.forms.remove(self.form)
+        self.form, self._steps = self.forms[0], self._trials()
+        return self.make(self.form)
 
     @property
     def spec(self) -> DecoderSpec:
@@ -144,7 +145,7 @@ class TunedDecoder:
 
     def _trials(self) -> Iterator[None]:
         # The likeliest first: time may be up.
-        yield from self._try_forms(reversed(self._forms[1:]))
+        yield from self._try_forms(reversed(self.forms[1:]))
         if self._measures_threads:
             yield from self._try_threads()
 
@@ -162,7 +163,7 @@ class TunedDecoder:
 
     def _try_form(self, form: Form, z: F32, wanted: list[U8]) -> Iterator[None]:
         with ThreadPoolExecutor(1, "opening a form") as pool:  # meanwhile pictures go on
-            opening = pool.submit(self._make, form)
+            opening = pool.submit(self.make, form)
             while not wait([opening], _MOMENT).done:
                 yield
             try:

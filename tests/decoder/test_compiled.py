@@ -63,9 +63,9 @@ def pair(model):
     """The compiled model, and the same one in the form it was compiled from."""
     decoder = open_decoder(model, "cpu", 1, "fast")
     assert isinstance(decoder, TunedDecoder)
-    last = decoder._forms[-1]
+    last = decoder.forms[-1]
     assert last.compiled and last.name.endswith(" compiled")
-    return decoder._make(last), decoder._make(dataclasses.replace(last, compiled=False))
+    return decoder.make(last), decoder.make(dataclasses.replace(last, compiled=False))
 
 
 @pytest.mark.parametrize("place", [None, 3.0, 0.0, 1.25])
@@ -112,7 +112,7 @@ def test_a_package_that_is_damaged_is_thrown_away_and_the_model_plays(model, mon
     path = package_of(model.spec)
     whole = path.read_bytes()
     before = open_decoder(model, "cpu", 1, "fast")
-    remember(Choice(before._key, before._forms[-1].name, 1))  # it was chosen, or never tried
+    remember(Choice(before._key, before.forms[-1].name, 1))  # it was chosen, or never tried
     if not chosen:
         choices._file(before._key).unlink()
     try:
@@ -131,7 +131,7 @@ def test_pictures_of_formulas_are_compiled_too(_cache, tmp_path):
     manifest = dataclasses.replace(find_model("procedural-64"), size=(16, 16))
     compile_apart(manifest)
     decoder = open_decoder(manifest, "cpu", 1, "fast")
-    fast, plain = (decoder._make(form) for form in (decoder._forms[-1], FULL))
+    fast, plain = (decoder.make(form) for form in (decoder.forms[-1], FULL))
     z = np.random.default_rng(1).standard_normal((1, *manifest.latent.shape)).astype(np.float32)
     for values in ({}, {TRUNCATION: np.array([0.3], np.float32)}):
         assert likeness(fast.decode(z, values), plain.decode(z, values)) > 55.0

@@ -262,7 +262,7 @@ COMPILED = Form(torch.bfloat16, "rows", compiled=True)
 )  # fmt: skip
 def test_a_form_that_is_made_meanwhile_plays_if_it_is_better(stage, seconds, off, ready, plays):
     decoder = stage.open({FULL: (0.010,), COMPILED: (seconds, off)})
-    decoder._forms, decoder._warmup = [FULL], Making(COMPILED, ready)
+    decoder.forms, decoder._warmup = [FULL], Making(COMPILED, ready)
     decoder.settle()
     assert decoder.form == FULL and len(stage.kept) == 1
     while decoder._warmup is not None:  # as a process does after every picture
